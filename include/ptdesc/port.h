@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The port: what the embedding program supplies. This one table is the contract.
+ *
+ * A program may leave it at the table (each hot call is then one indirect call), or name a header
+ * at build time, -DPT_PORT_HEADER='"my_port.h"', that defines the hot calls inline; see
+ * core/port_inline.h for their names.
+ *
+ * Who calls what, from where:
+ *
+ *   call             called by                      holding      may it sleep
+ *   cpu_pin/unpin    allocation and free            nothing+     no
+ *   cpu_node         pt_memory_init                 nothing      yes
+ *   section_*        every operation on a space     nothing      no
+ *   phys_to_virt     everything                     anything     no
+ *   virt_to_phys     the by-address forms, slab     anything     no
+ *   wait_while       a contended lock               table locks  no, but answers flush requests
+ *   grace_start      end of an operation            nothing      no
+ *   grace_done       end of an operation            nothing      no
+ *   grace_wait       before -PT_ENOMEM, shrink      nothing      yes: PT_MAY_SLEEP calls only
+ *   flush            end of an operation; BUSY      table locks  no
+ *   write_back       after each store to a table    table locks  no
+ *   table_event      constructor, destructor        nothing      no
+ *   frame_*          allocation and free            nothing      no
+ *   memdesc_slot     everything                     anything     no
+ *   stop             hardened builds, on a bug      anything     does not return
+ *
+ * (+ "nothing" means none of the library's locks.) Which call of the library may be made where:
+ *
+ *   in an interrupt handler   pt_translate, pt_page_memdesc; allocation and free if the memory was
+ *                             made with config.irq, which makes every pin block interrupts
+ *   may sleep                 only calls given PT_MAY_SLEEP, pt_memory_shrink, pt_memory_destroy
+ *   inside a walk callback    pt_translate, pt_page_memdesc, ptdesc_address and other queries
+ */
+#ifndef PTDESC_PORT_H
+#define PTDESC_PORT_H
+
+#include <ptdesc/page.h>
+#include <ptdesc/types.h>
+
+/* Why a hardened build stopped. One number for each kind of misuse; they never change. */
+enum pt_stop {
+	PT_STOP_NOT_A_TABLE = 1,    /* a frame asked for its ptdesc is no page table (D15) */
+	PT_STOP_DOUBLE_FREE = 2,    /* frame, object or table freed twice */
+	PT_STOP_BAD_ORDER = 3,      /* freed with another order than allocated (D7, D45) */
+	PT_STOP_BAD_STATE = 4,      /* a table in the wrong state of its life */
+	PT_STOP_BAD_LEVEL = 5,      /* allocated as one kind of table, used or freed as another (D44) */
+	PT_STOP_BAD_MEMDESC = 6,    /* a page word that changed under its owner (D1, D2, D16) */
+	PT_STOP_BAD_POISON = 7,     /* memory written after it was freed */
+	PT_STOP_LOCKED = 8,         /* destroyed while its lock is held */
+	PT_STOP_DEPOSIT = 9,        /* a table dies with tables still deposited in it (L5) */
+	PT_STOP_BAD_ALIGN = 10,     /* a descriptor that is not aligned to 16 bytes */
+	PT_STOP_BAD_CACHE = 11,     /* object freed into another cache than it came from */
+	PT_STOP_BAD_OWNER = 12,     /* more uncharged than was charged */
+	PT_STOP_NOT_EMPTY = 13,     /* a table called empty that is not */
+	PT_STOP_BAD_STAGE = 14,     /* the memory was never initialised */
+	PT_STOP_BAD_CPU = 15,       /* the port named a CPU beyond config.cpus */
+	PT_STOP_NOT_LOCKED = 16,    /* a table changed or unlocked without its lock */
+};
+
+/* What must leave the TLBs. */
+struct pt_flush {
+	void *cookie;    /* pt_space.cookie: the embedder's name for the space (its ASID) */
+	pt_va start;     /* first byte */
+	pt_va last;      /* last byte, inclusive */
+	uint32_t leaves; /* bit l: leaf entries of level l changed */
+	uint32_t tables; /* bit l: entries of level l that pointed to tables changed: walk caches */
+	bool kernel;     /* global addresses: of every space */
+};
+
+struct pt_port {
+	void *ctx; /* handed to each call */
+
+	/*
+	 * Pins the caller to its CPU and returns its number, below config.cpus: no migration until
+	 * unpin and, if irq is set, no interrupts. Does not nest.
+	 */
+	unsigned (*cpu_pin)(void *ctx, bool irq);
+	void (*cpu_unpin)(void *ctx, bool irq);
+
+	/* The node, below config.nodes, nearest to a CPU; NULL: nodes have equal shares of the CPUs. */
+	unsigned (*cpu_node)(void *ctx, unsigned cpu);
+
+	/*
+	 * Read section: what was reachable at enter is not freed before exit (a grace period does
+	 * not end meanwhile). Nests.
+	 */
+	void (*section_enter)(void *ctx);
+	void (*section_exit)(void *ctx);
+
+	/* Where a physical address of table or slab memory can be accessed, and back. */
+	void *(*phys_to_virt)(void *ctx, pt_pa pa);
+	pt_pa (*virt_to_phys)(void *ctx, const void *address);
+
+	/*
+	 * Waits, spinning or better, while *addr is value; may return early. A CPU that waits here
+	 * must answer flush requests of others, who may hold what it waits for.
+	 */
+	void (*wait_while)(void *ctx, const uint32_t *addr, uint32_t value);
+
+	/*
+	 * Grace periods. start: a cookie for "every section that is open now has ended"; done: has
+	 * it; wait: until it has. start and done are called outside sections and never sleep.
+	 */
+	uint64_t (*grace_start)(void *ctx);
+	bool (*grace_done)(void *ctx, uint64_t cookie);
+	void (*grace_wait)(void *ctx, uint64_t cookie);
+
+	/* Removes what the request names from every TLB and walk cache; NULL: there are none. */
+	void (*flush)(void *ctx, const struct pt_flush *request);
+
+	/* Makes stores to [address, address + size) visible to walkers that do not snoop; or NULL. */
+	void (*write_back)(void *ctx, const void *address, size_t size);
+
+	/*
+	 * Told when frames become a table (start true) and when they stop being one; may refuse a
+	 * start with an error, which then fails the allocation. NULL: nobody asks (K6).
+	 */
+	int (*table_event)(void *ctx, pt_pa pa, size_t size, unsigned level, bool start);
+
+	/*
+	 * The embedder's own frames in place of the library's, both or neither. alloc returns
+	 * 2^order frames, aligned to their size, at or below max_pfn, or PT_NO_PFN. node -1: any.
+	 */
+	pt_pfn (*frame_alloc)(void *ctx, unsigned order, int node, uint32_t flags, pt_pfn max_pfn);
+	void (*frame_free)(void *ctx, pt_pfn pfn, unsigned order);
+
+	/* The embedder's own page words; NULL: sections hold them. NULL result: no such frame. */
+	struct pt_page *(*memdesc_slot)(void *ctx, pt_pfn pfn);
+
+	/* A bug was found: report it; must not return. NULL: the compiler's trap. */
+	void (*stop)(void *ctx, enum pt_stop code, const void *object);
+};
+
+#endif
