@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Tables on their way out. Each CPU chains what it defers through the descriptors, so that freeing
+ * never allocates (D2, L4); PT_BATCH_TABLES of them are a batch, whose grace period is started,
+ * asked for and waited for outside sections and locks.
+ */
+#include "core/defects.h"
+#include "core/table.h"
+
+static void batch_add(struct pt_batch *batch, struct ptdesc *pt)
+{
+	pt->pt_grace.next = NULL;
+	if (batch->first)
+		batch->last->pt_grace.next = pt;
+	else
+		batch->first = pt;
+	batch->last = pt;
+	PT_STORE(&batch->count, batch->count + 1, RELAXED);
+}
+
+/* Moves all of from to the end of batch. */
+static void batch_join(struct pt_batch *batch, struct pt_batch *from)
+{
+	if (!from->first)
+		return;
+	if (batch->first)
+		batch->last->pt_grace.next = from->first;
+	else
+		batch->first = from->first;
+	batch->last = from->last;
+	PT_STORE(&batch->count, batch->count + from->count, RELAXED);
+	from->first = NULL;
+	PT_STORE(&from->count, 0, RELAXED);
+}
+
+void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt_account *owner)
+{
+	struct pt_cpu *cpu;
+
+	pt_table_check_free(memory, pt);
+	if (PT_DEFECT(21) && memory->port.table_event)
+		pagetable_dtor(memory, pt);
+	PT_STORE(&pt->dead, 1, RELAXED);
+	pt_table_set_state(pt, PT_DEFERRED);
+	cpu = pt_pin(memory);
+	pt_table_charge(memory, cpu, pt, owner, -1);
+	if (pt_table_is_fragment(pt))
+		pt_frag_pending(memory, pt, true);
+	batch_add(&cpu->filling, pt);
+	pt_unpin(memory);
+}
+
+/* Frees a batch whose grace period is over. No lock is held across the frees (D40). */
+static uint64_t batch_free(struct pt_memory *memory, const struct pt_batch *batch)
+{
+	struct ptdesc *pt = batch->first;
+	uint64_t tables = 0;
+
+	while (pt) {
+		struct ptdesc *next = pt->pt_grace.next;
+
+		pt_table_recycle(memory, pt);
+		tables++;
+		pt = next;
+	}
+	return tables;
+}
+
+static uint64_t grace_start(const struct pt_memory *memory)
+{
+	return memory->port.grace_start(memory->port.ctx);
+}
+
+static struct pt_batch *oldest(struct pt_cpu *cpu)
+{
+	return &cpu->waiting[cpu->waiting_first];
+}
+
+/* Where a batch with a fresh cookie goes. A full ring: the newest, whose wait grows by ours. */
+static struct pt_batch *newest(struct pt_cpu *cpu)
+{
+	if (cpu->waiting_count < PT_BATCHES)
+		PT_STORE(&cpu->waiting_count, cpu->waiting_count + 1, RELAXED);
+	return &cpu->waiting[(cpu->waiting_first + cpu->waiting_count - 1) % PT_BATCHES];
+}
+
+/* Starts the grace period of what this CPU has deferred, if that is a batch. */
+static void filling_start(struct pt_memory *memory)
+{
+	struct pt_batch batch = {.first = NULL};
+	struct pt_cpu *cpu = pt_pin(memory);
+	struct pt_batch *to;
+
+	if (cpu->filling.count >= PT_BATCH_TABLES)
+		batch_join(&batch, &cpu->filling);
+	pt_unpin(memory);
+	if (!batch.first)
+		return;
+	batch.cookie = grace_start(memory);
+	/* Perhaps another CPU by now: any will do. */
+	to = newest(pt_pin(memory));
+	to->cookie = batch.cookie;
+	batch_join(to, &batch);
+	pt_unpin(memory);
+}
+
+/* This CPU's oldest batch's cookie; false: there is none. */
+static bool oldest_cookie(struct pt_memory *memory, uint64_t *cookie)
+{
+	struct pt_cpu *cpu = pt_pin(memory);
+	bool any = cpu->waiting_count != 0;
+
+	*cookie = oldest(cpu)->cookie;
+	pt_unpin(memory);
+	return any;
+}
+
+/* Takes this CPU's oldest batch, if it still is the one with that cookie. */
+static void oldest_take(struct pt_memory *memory, uint64_t cookie, struct pt_batch *batch)
+{
+	struct pt_cpu *cpu = pt_pin(memory);
+
+	if (cpu->waiting_count && oldest(cpu)->cookie == cookie) {
+		batch_join(batch, oldest(cpu));
+		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
+		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
+	}
+	pt_unpin(memory);
+}
+
+/* Frees this CPU's batches whose grace period is over. */
+static uint64_t batches_poll(struct pt_memory *memory)
+{
+	uint64_t tables = 0;
+	uint64_t cookie;
+
+	while (oldest_cookie(memory, &cookie)) {
+		struct pt_batch batch = {.first = NULL};
+
+		if (!memory->port.grace_done(memory->port.ctx, cookie))
+			break;
+		oldest_take(memory, cookie, &batch);
+		if (!batch.first)
+			break;
+		tables += batch_free(memory, &batch);
+	}
+	return tables;
+}
+
+/* Takes all that a CPU has deferred; pinned to it, or alone. */
+static struct pt_batch take_all(struct pt_cpu *cpu)
+{
+	struct pt_batch all = {.first = NULL};
+
+	while (cpu->waiting_count) {
+		batch_join(&all, oldest(cpu));
+		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
+		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
+	}
+	batch_join(&all, &cpu->filling);
+	return all;
+}
+
+static uint64_t wait_and_free(struct pt_memory *memory, const struct pt_batch *batch)
+{
+	if (!batch->first)
+		return 0;
+	memory->port.grace_wait(memory->port.ctx, grace_start(memory));
+	return batch_free(memory, batch);
+}
+
+uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu)
+{
+	struct pt_batch all = take_all(cpu);
+
+	return wait_and_free(memory, &all);
+}
+
+uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait)
+{
+	struct pt_cpu *cpu = pt_pin(memory);
+	bool due = cpu->waiting_count || cpu->filling.count >= PT_BATCH_TABLES;
+	struct pt_batch all = {.first = NULL};
+
+	if (wait)
+		all = take_all(cpu);
+	pt_unpin(memory);
+	if (wait)
+		return wait_and_free(memory, &all);
+	if (__builtin_expect(!due, 1))
+		return 0;
+	filling_start(memory);
+	return batches_poll(memory);
+}
