@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The contract of a format: what its header supplies so that the algorithms of space/ can be
+ * compiled for its entries. This file is the list; it gives the defaults and the accesses.
+ *
+ * A format is one .c file that includes its own header, then this one, then space/template.inc.h,
+ * and ends with its struct pt_format constants. Formats whose entries have one encoding, width,
+ * byte order, page size and number of entries share a compiled copy; the number of levels and the
+ * widths of addresses are read from struct pt_format at run time. docs/new-format.md walks through.
+ *
+ * Glossary: l, the level, 0 always the leaf level. e, an entry as a number of the host's byte
+ * order. bits, the attributes of a leaf of some level: an entry without address and without run
+ * mark, as pf_attr_make returns it. "Table of level l" means a table with entries of level l; an
+ * entry of level l that points to a table points to one of level l - 1.
+ *
+ * Supplied by the format, all static inline and pure:
+ *
+ *   pf_entry                      the type of an entry: uint32_t or uint64_t
+ *   PF_ENTRY_BITS                 32 or 64
+ *   PF_PAGE_SHIFT                 log2 bytes of a level-0 leaf
+ *   unsigned pf_bits(l)           log2 entries of a table of level l
+ *   unsigned pf_shift(l)          log2 bytes that one entry of level l maps
+ *   pf_entry pf_empty(l)          the empty entry; the class's empty pattern holds it
+ *   pf_entry pf_busy(l)           an entry that neither maps nor is empty: being changed
+ *   bool pf_is_table(e, l)        points to a table (never at level 0)
+ *   bool pf_is_leaf(e, l)         maps memory
+ *   uint64_t pf_table_pa(e, l)    where that table is
+ *   uint64_t pf_leaf_pa(e, l)     what that leaf maps, first byte
+ *   pf_entry pf_make_table(pa, l) an entry of level l that points to the table at pa
+ *   pf_entry pf_make_leaf(pa, l, bits)
+ *   int pf_attr_make(attr, l, pf_entry *bits)   0, or -PT_EATTR: cannot say it exactly
+ *   pt_attr pf_attr_relax(attr, l)   the nearest attributes that can be said and grant no less
+ *   pt_attr pf_attr_of(e, l)         what a leaf's attributes are
+ *   pf_entry pf_attr_bits(e, l)      the bits of a leaf
+ *   pf_entry pf_attr_relevel(bits, from, to)   the same attributes for a leaf of another level
+ *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed and dirty kept
+ *   bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l)
+ *   pf_entry pf_set_ad(e, l, bool accessed, bool dirty)   the leaf with these two
+ *   pf_entry pf_wrprotect(e, l)      the leaf without the right to write
+ *   uint64_t pf_root_value(pa, levels)   the register that makes the MMU walk from pa
+ *
+ * With defaults, to be defined as a macro of the same name and a function when they differ:
+ *
+ *   PF_BIG_ENDIAN      0     the target's byte order
+ *   PF_BBM             0     break before make: a live entry is never replaced by another
+ *   unsigned pf_run_shift(l) log2 entries of a contiguous run of level l; 0: the format has none
+ *   bool pf_run(e, l)        is the leaf marked as part of a run
+ *   pf_entry pf_set_run(e, l, bool run)
+ *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
+ */
+#ifndef PTDESC_FORMAT_ENTRY_API_H
+#define PTDESC_FORMAT_ENTRY_API_H
+
+#include <ptdesc/atomic.h>
+#include <ptdesc/types.h>
+
+#ifndef PF_BIG_ENDIAN
+#define PF_BIG_ENDIAN 0
+#endif
+
+#ifndef PF_BBM
+#define PF_BBM 0
+#endif
+
+#ifndef pf_run_shift
+static inline unsigned pf_run_shift(unsigned l)
+{
+	(void)l;
+	return 0;
+}
+
+static inline bool pf_run(pf_entry e, unsigned l)
+{
+	(void)e;
+	(void)l;
+	return false;
+}
+
+static inline pf_entry pf_set_run(pf_entry e, unsigned l, bool run)
+{
+	(void)l;
+	(void)run;
+	return e;
+}
+#endif
+
+#ifndef pf_valid
+static inline bool pf_valid(pf_entry e, unsigned l)
+{
+	(void)e;
+	(void)l;
+	return true;
+}
+#endif
+
+/* An entry between the host's and the target's byte order. */
+#if PF_BIG_ENDIAN == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#define PF_RAW(e) (e)
+#elif PF_ENTRY_BITS == 64
+#define PF_RAW(e) __builtin_bswap64(e)
+#else
+#define PF_RAW(e) __builtin_bswap32(e)
+#endif
+
+static inline pf_entry pf_raw(pf_entry e)
+{
+	return PF_RAW(e);
+}
+
+/*
+ * Accesses. Tables are read by MMUs and lockless readers while the holder of the table's lock
+ * stores. An entry is loaded and stored whole; where the CPU cannot (8-byte entries on a 32-bit CPU
+ * without an 8-byte compare and exchange) the two words go in an order that never shows a mixture
+ * as valid: pf_store clears the word with the valid bit first and writes it last.
+ */
+#if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX || defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
+
+#if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX
+
+/* A reader's load: what the entry points to is seen complete. */
+static inline pf_entry pf_load(const pf_entry *p)
+{
+	return pf_raw(PT_LOAD(p, ACQUIRE));
+}
+
+/* The load of whoever holds the table's lock: nobody else but the MMU stores. */
+static inline pf_entry pf_load_locked(const pf_entry *p)
+{
+	return pf_raw(PT_LOAD(p, RELAXED));
+}
+
+/* Publishes: all that was written before is seen by who follows the entry. */
+static inline void pf_store(pf_entry *p, pf_entry e)
+{
+	PT_STORE(p, pf_raw(e), RELEASE);
+}
+
+/* A store that publishes nothing new: a leaf. */
+static inline void pf_store_leaf(pf_entry *p, pf_entry e)
+{
+	PT_STORE(p, pf_raw(e), RELAXED);
+}
+
+#else /* a 32-bit CPU with cmpxchg8b: every access is one */
+
+static inline pf_entry pf_load(const pf_entry *p)
+{
+	pf_entry e = 0;
+
+	PT_CAS((pf_entry *)(uintptr_t)p, &e, 0, ACQ_REL);
+	return pf_raw(e);
+}
+
+static inline pf_entry pf_load_locked(const pf_entry *p)
+{
+	return pf_load(p);
+}
+
+static inline void pf_store(pf_entry *p, pf_entry e)
+{
+	pf_entry old = *p;
+
+	while (!PT_CAS(p, &old, pf_raw(e), ACQ_REL))
+		;
+}
+
+static inline void pf_store_leaf(pf_entry *p, pf_entry e)
+{
+	pf_store(p, e);
+}
+
+#endif
+
+/* Exchange: takes along the accessed and dirty bits that an MMU has set by then. */
+static inline pf_entry pf_exchange(pf_entry *p, pf_entry e)
+{
+	return pf_raw(PT_XCHG(p, pf_raw(e), ACQ_REL));
+}
+
+/* Compare and exchange; on failure *old is what was there. */
+static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
+{
+	pf_entry raw = pf_raw(*old);
+	bool done = PT_CAS(p, &raw, pf_raw(e), ACQ_REL);
+
+	*old = pf_raw(raw);
+	return done;
+}
+
+#else /* 8-byte entries on a 32-bit CPU that has no 8-byte atomics: no MMU of this CPU walks them */
+
+/* Index of the 32-bit word with the low half in the target's byte order. */
+#define PF_LOW_WORD (PF_BIG_ENDIAN ? 1 : 0)
+
+static inline pf_entry pf_load(const pf_entry *p)
+{
+	const uint32_t *w = (const uint32_t *)(const void *)p;
+	union {
+		uint32_t w[2];
+		pf_entry e;
+	} u;
+
+	do {
+		u.w[PF_LOW_WORD] = PT_LOAD(&w[PF_LOW_WORD], ACQUIRE);
+		u.w[1 - PF_LOW_WORD] = PT_LOAD(&w[1 - PF_LOW_WORD], ACQUIRE);
+	} while (PT_LOAD(&w[PF_LOW_WORD], RELAXED) != u.w[PF_LOW_WORD]);
+	return pf_raw(u.e);
+}
+
+static inline pf_entry pf_load_locked(const pf_entry *p)
+{
+	return pf_load(p);
+}
+
+static inline void pf_store(pf_entry *p, pf_entry e)
+{
+	uint32_t *w = (uint32_t *)(void *)p;
+	union {
+		pf_entry e;
+		uint32_t w[2];
+	} u, none;
+
+	u.e = pf_raw(e);
+	none.e = pf_raw(pf_busy(0));
+	PT_STORE(&w[PF_LOW_WORD], none.w[PF_LOW_WORD], RELEASE);
+	PT_STORE(&w[1 - PF_LOW_WORD], u.w[1 - PF_LOW_WORD], RELEASE);
+	PT_STORE(&w[PF_LOW_WORD], u.w[PF_LOW_WORD], RELEASE);
+}
+
+static inline void pf_store_leaf(pf_entry *p, pf_entry e)
+{
+	pf_store(p, e);
+}
+
+static inline pf_entry pf_exchange(pf_entry *p, pf_entry e)
+{
+	pf_entry old = pf_load(p);
+
+	pf_store(p, e);
+	return old;
+}
+
+static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
+{
+	(void)old;
+	pf_store(p, e);
+	return true;
+}
+
+#endif
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * x86-64, 4 and 5 levels of 512 entries of 8 bytes; leaves of 4 KiB, 2 MiB and 1 GiB.
+ *
+ * Intel SDM volume 3A, numbered as in the edition that brought protection keys (about 2016). Read:
+ * table 4-2 (PS of a PML4E is 0); 4.5's tables 4-15 (PDPTE, 1 GByte), 4-17 from bit 9 on (PDE,
+ * 2 MByte), 4-18 (PDE, table), 4-19 (PTE); 4.6.2 (protection keys); 11.12.2 and 11.12.3 with tables
+ * 11-10 and 11-11 (PAT). Unread: CR3, the other tables of 4.5, 5-level paging; what stands here of
+ * those was compared with QEMU's target/i386 mmu_translate.
+ *
+ * Memory types are indices into the PAT; the one expected here is 0 WB, 1 WC, 2 UC-, 3 UC, 5 WP,
+ * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT. Decoding takes 4 for WB and 6 for UC-.
+ *
+ * Protection keys count for user pages only. A leaf with D and without R/W, which pf_wrprotect
+ * leaves behind, is a shadow-stack page where CR4.CET and shadow stacks are on (manual: unread;
+ * from Linux's description of it): a port that turns those on cannot use this format as it is.
+ */
+#ifndef PTDESC_FORMAT_X86_64_H
+#define PTDESC_FORMAT_X86_64_H
+
+#include <ptdesc/format.h>
+
+typedef uint64_t pf_entry;
+#define PF_ENTRY_BITS 64
+#define PF_PAGE_SHIFT 12
+
+#define X86_P   UINT64_C(1)          /* present */
+#define X86_RW  (UINT64_C(1) << 1)   /* may be written */
+#define X86_US  (UINT64_C(1) << 2)   /* user */
+#define X86_PWT (UINT64_C(1) << 3)   /* PAT index bit 0 */
+#define X86_PCD (UINT64_C(1) << 4)   /* PAT index bit 1 */
+#define X86_A   (UINT64_C(1) << 5)   /* accessed, set by the MMU */
+#define X86_D   (UINT64_C(1) << 6)   /* dirty, set by the MMU; leaves */
+#define X86_PS  (UINT64_C(1) << 7)   /* leaf, above level 0 */
+#define X86_PAT_SMALL (UINT64_C(1) << 7)  /* PAT index bit 2 at level 0 ... */
+#define X86_PAT_LARGE (UINT64_C(1) << 12) /* ... and above */
+#define X86_G    (UINT64_C(1) << 8)  /* global; leaves */
+#define X86_SOFT (UINT64_C(1) << 9)  /* ignored by the MMU: PT_SOFT */
+#define X86_LOW_FREE (UINT64_C(3) << 10)  /* ignored: pt_attr.format bits 0 and 1 */
+#define X86_HIGH_FREE (UINT64_C(127) << 52) /* ignored: pt_attr.format bits 2 to 8 */
+#define X86_KEY_AT 59                /* protection key, 4 bits; leaves, user */
+#define X86_NX   (UINT64_C(1) << 63) /* may not be executed */
+#define X86_PA   UINT64_C(0x000ffffffffff000)
+
+/* Not present, not empty. Bit 10 alone: no address, so nothing can be speculated from it. */
+#define X86_BUSY (UINT64_C(1) << 10)
+
+/* The value of IA32_PAT that the memory types below mean. */
+#define PT_X86_PAT UINT64_C(0x0407050600070106)
+
+static inline unsigned pf_bits(unsigned l)
+{
+	(void)l;
+	return 9;
+}
+
+static inline unsigned pf_shift(unsigned l)
+{
+	return 12 + 9 * l;
+}
+
+static inline pf_entry pf_empty(unsigned l)
+{
+	(void)l;
+	return 0;
+}
+
+static inline pf_entry pf_busy(unsigned l)
+{
+	(void)l;
+	return X86_BUSY;
+}
+
+static inline bool pf_is_table(pf_entry e, unsigned l)
+{
+	return l > 0 && (e & (X86_P | X86_PS)) == X86_P;
+}
+
+static inline bool pf_is_leaf(pf_entry e, unsigned l)
+{
+	return (e & X86_P) && (l == 0 || (e & X86_PS));
+}
+
+static inline uint64_t pf_table_pa(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e & X86_PA;
+}
+
+static inline uint64_t pf_leaf_pa(pf_entry e, unsigned l)
+{
+	return e & X86_PA & ~((UINT64_C(1) << pf_shift(l)) - 1);
+}
+
+/* Upper levels grant everything; leaves decide. */
+static inline pf_entry pf_make_table(uint64_t pa, unsigned l)
+{
+	(void)l;
+	return pa | X86_P | X86_RW | X86_US;
+}
+
+static inline pf_entry pf_make_leaf(uint64_t pa, unsigned l, pf_entry bits)
+{
+	(void)l;
+	return pa | bits;
+}
+
+/* PAT index of a memory type, 8: cannot be said. */
+static inline unsigned x86_pat_index(uint32_t flags)
+{
+	static const uint8_t index[8] = {
+		[PT_TYPE_NORMAL] = 0,
+		[PT_TYPE_WRITE_THROUGH] = 7,
+		[PT_TYPE_UNCACHED_MINUS] = 2,
+		[PT_TYPE_UNCACHED] = 3,
+		[PT_TYPE_WRITE_COMBINING] = 1,
+		[PT_TYPE_WRITE_PROTECT] = 5,
+		[PT_TYPE_DEVICE] = 8,
+		[7] = 8,
+	};
+
+	return index[(flags & PT_ATTR_TYPE_MASK) >> PT_ATTR_TYPE_AT];
+}
+
+static inline pf_entry x86_pat_bits(unsigned index, unsigned l)
+{
+	return (index & 1 ? X86_PWT : 0) | (index & 2 ? X86_PCD : 0) |
+	       (index & 4 ? (l ? X86_PAT_LARGE : X86_PAT_SMALL) : 0);
+}
+
+#define X86_ATTRS                                                                                  \
+	(PT_READ | PT_WRITE | PT_EXEC | PT_USER | PT_GLOBAL | PT_ACCESSED | PT_DIRTY | PT_SOFT)
+
+static inline bool x86_can_say(pt_attr attr)
+{
+	const uint32_t known = X86_ATTRS | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK;
+
+	return (attr.flags & PT_READ) && x86_pat_index(attr.flags) < 8 &&
+	       (attr.flags & PT_ATTR_KEY_MASK) <= pt_attr_key(15) && attr.format <= 0x1ff &&
+	       !(attr.flags & ~known);
+}
+
+PT_STATIC_ASSERT(PT_WRITE == X86_RW && PT_ACCESSED == X86_A && PT_DIRTY == X86_D,
+    "these have the same places in flags and entries");
+PT_STATIC_ASSERT(PT_USER >> 1 == X86_US && PT_GLOBAL << 4 == X86_G && PT_SOFT << 2 == X86_SOFT,
+    "and these are moved by x86_flag_bits");
+
+static inline pf_entry x86_flag_bits(uint32_t f)
+{
+	return (f & (PT_WRITE | PT_ACCESSED | PT_DIRTY)) | (f & PT_USER) >> 1 |
+	       (f & PT_GLOBAL) << 4 | (f & PT_SOFT) << 2 | (f & PT_EXEC ? 0 : X86_NX);
+}
+
+static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
+{
+	uint64_t key = (attr.flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
+
+	if (!x86_can_say(attr))
+		return -PT_EATTR;
+	*bits = X86_P | (l ? X86_PS : 0) | x86_flag_bits(attr.flags) |
+		x86_pat_bits(x86_pat_index(attr.flags), l) | key << X86_KEY_AT |
+		(uint64_t)(attr.format & 3) << 10 | (uint64_t)(attr.format >> 2) << 52;
+	return 0;
+}
+
+/* Nothing can be made unreadable, and device memory is the strongest of the uncached types. */
+static inline pt_attr pf_attr_relax(pt_attr attr, unsigned l)
+{
+	(void)l;
+	attr.flags |= PT_READ;
+	if ((attr.flags & PT_ATTR_TYPE_MASK) == pt_attr_type(PT_TYPE_DEVICE))
+		attr.flags = (attr.flags & ~PT_ATTR_TYPE_MASK) | pt_attr_type(PT_TYPE_UNCACHED);
+	if ((attr.flags & PT_ATTR_KEY_MASK) > pt_attr_key(15))
+		attr.flags &= ~PT_ATTR_KEY_MASK;
+	attr.format &= 0x1ff;
+	return attr;
+}
+
+static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
+{
+	static const uint8_t type[8] = { PT_TYPE_NORMAL, PT_TYPE_WRITE_COMBINING,
+		PT_TYPE_UNCACHED_MINUS, PT_TYPE_UNCACHED, PT_TYPE_NORMAL, PT_TYPE_WRITE_PROTECT,
+		PT_TYPE_UNCACHED_MINUS, PT_TYPE_WRITE_THROUGH };
+	unsigned pat = (unsigned)(e >> 3 & 3) | (e & (l ? X86_PAT_LARGE : X86_PAT_SMALL) ? 4 : 0);
+	pt_attr a;
+
+	a.flags = PT_READ | (uint32_t)(e >> 1 & 1) * PT_WRITE | (uint32_t)(e >> 2 & 1) * PT_USER |
+		  (uint32_t)(~e >> 63) * PT_EXEC | (uint32_t)(e >> 8 & 1) * PT_GLOBAL |
+		  (uint32_t)(e >> 5 & 3) * PT_ACCESSED | (uint32_t)(e >> 9 & 1) * PT_SOFT |
+		  (uint32_t)type[pat] << PT_ATTR_TYPE_AT |
+		  (uint32_t)(e >> X86_KEY_AT & 15) << PT_ATTR_KEY_AT;
+	a.format = (uint32_t)(e >> 10 & 3) | (uint32_t)(e >> 52 & 127) << 2;
+	return a;
+}
+
+static inline pf_entry pf_attr_bits(pf_entry e, unsigned l)
+{
+	return l ? e & (~X86_PA | X86_PAT_LARGE) : e & ~X86_PA;
+}
+
+static inline pf_entry pf_attr_relevel(pf_entry bits, unsigned from, unsigned to)
+{
+	if (!from == !to)
+		return bits;
+	if (to)
+		return (bits & ~X86_PAT_SMALL) | X86_PS |
+		       (bits & X86_PAT_SMALL ? X86_PAT_LARGE : 0);
+	return (bits & ~(X86_PAT_LARGE | X86_PS)) | (bits & X86_PAT_LARGE ? X86_PAT_SMALL : 0);
+}
+
+static inline pf_entry pf_set_attr(pf_entry e, unsigned l, pf_entry bits)
+{
+	return (e & (pf_leaf_pa(~UINT64_C(0), l) | X86_A | X86_D)) | (bits & ~(X86_A | X86_D));
+}
+
+static inline bool pf_accessed(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e & X86_A;
+}
+
+static inline bool pf_dirty(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e & X86_D;
+}
+
+static inline bool pf_writable(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e & X86_RW;
+}
+
+static inline pf_entry pf_set_ad(pf_entry e, unsigned l, bool accessed, bool dirty)
+{
+	(void)l;
+	return (e & ~(X86_A | X86_D)) | (accessed ? X86_A : 0) | (dirty ? X86_D : 0);
+}
+
+static inline pf_entry pf_wrprotect(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e & ~X86_RW;
+}
+
+static inline uint64_t pf_root_value(uint64_t pa, unsigned levels)
+{
+	(void)levels;
+	return pa;
+}
+
+/* Reserved: address bits between bit 12 and the leaf's size; PS where no leaf can be. */
+static inline bool x86_valid(pf_entry e, unsigned l)
+{
+	if (!(e & X86_P))
+		return true;
+	if (l > 2)
+		return !(e & X86_PS);
+	if (l == 0 || !(e & X86_PS))
+		return true;
+	return !(e & X86_PA & ((UINT64_C(1) << pf_shift(l)) - 1) & ~X86_PAT_LARGE);
+}
+#define pf_valid x86_valid
+
+#endif
