@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Changing leaves in place: protection, accessed, dirty. */
+
+/* What is done to each leaf of a range. */
+struct change {
+	enum { CHANGE_ATTR, CHANGE_MODIFY, CHANGE_OLD, CHANGE_CLEAN, CHANGE_TOUCH } what;
+	pt_attr attr;                 /* ATTR */
+	pf_entry bits[PT_MAX_LEVELS]; /* ATTR: the same for each level */
+	uint32_t set;                 /* MODIFY: flags that are set ... */
+	uint32_t clear;               /* ... and cleared */
+	bool write;                   /* TOUCH: sets dirty as well as accessed */
+	uint64_t *bytes;              /* OLD, CLEAN: of leaves that had the bit */
+	pt_walk_fn fn;                /* CLEAN: told of each dirty leaf; may be NULL */
+	void *ctx;
+	int result;                   /* of fn */
+};
+
+/* The leaf with some flags changed; what cannot be said becomes the nearest that grants more. */
+static inline pf_entry modified(const struct change *c, pf_entry e, unsigned l)
+{
+	pt_attr attr = pf_attr_of(e, l);
+	pf_entry bits;
+
+	attr.flags = (attr.flags & ~c->clear) | c->set;
+	if (pf_attr_make(attr, l, &bits) && pf_attr_make(pf_attr_relax(attr, l), l, &bits))
+		return e;
+	return pf_set_attr(e, l, bits);
+}
+
+/* The leaf as it shall be. */
+static inline pf_entry changed(const struct change *c, pf_entry e, unsigned l)
+{
+	switch (c->what) {
+	case CHANGE_ATTR:
+		return pf_set_attr(e, l, c->bits[l]);
+	case CHANGE_MODIFY:
+		return modified(c, e, l);
+	case CHANGE_OLD:
+		return pf_set_ad(e, l, false, pf_dirty(e, l));
+	case CHANGE_CLEAN:
+		return pf_set_ad(e, l, pf_accessed(e, l), false);
+	default:
+		return pf_set_ad(e, l, true, c->write || pf_dirty(e, l));
+	}
+}
+
+/*
+ * A plain store loses nothing where no MMU writes, or where it has nothing left to write: accessed
+ * set, and dirty set or the leaf read-only (19).
+ */
+static inline bool plain_store(const struct pt_op *op, pf_entry e, unsigned l)
+{
+	return !op->mmu || (pf_accessed(e, l) && (pf_dirty(e, l) || !pf_writable(e, l)));
+}
+
+/* A new memory type is a new mapping for formats that want a break before the make. */
+static inline bool must_break(const struct change *c, pf_entry e, unsigned l)
+{
+	return PF_BBM && c->what == CHANGE_ATTR &&
+	       (pf_attr_of(e, l).flags ^ c->attr.flags) & PT_ATTR_TYPE_MASK;
+}
+
+/* Changes one leaf; returns what it was, as an MMU left it. */
+static inline pf_entry change_leaf(struct pt_op *op, const struct change *c, pf_entry *entry,
+    unsigned l, uint64_t va)
+{
+	pf_entry old = pf_load_locked(entry);
+
+	if (must_break(c, old, l)) {
+		old = take(op, entry, pf_busy(l));
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+		pt_op_flush_now(op);
+		pf_store_leaf(entry, changed(c, old, l));
+	} else if (plain_store(op, old, l)) {
+		pf_store_leaf(entry, changed(c, old, l));
+	} else {
+		while (!pf_replace(entry, &old, changed(c, old, l)))
+			;
+	}
+	return old;
+}
+
+/* Counts and tells of a leaf that had the bit which is being cleared. */
+static void account_change(struct change *c, pf_entry old, unsigned l, uint64_t va)
+{
+	struct pt_piece piece;
+
+	if (c->what == CHANGE_OLD && pf_accessed(old, l))
+		*c->bytes += slot_mask(l) + 1;
+	if (c->what != CHANGE_CLEAN || !pf_dirty(old, l))
+		return;
+	*c->bytes += slot_mask(l) + 1;
+	if (!c->fn || c->result)
+		return;
+	piece.va.v = va & ~slot_mask(l);
+	piece.pa.v = pf_leaf_pa(old, l);
+	piece.size = slot_mask(l) + 1;
+	piece.attr = pf_attr_of(old, l);
+	piece.level = l;
+	c->result = c->fn(c->ctx, &piece);
+}
+
+/* The leaves of one table. The loop for attributes is apart: it is the hot one. */
+static void change_leaves(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
+	unsigned count = index_of(r.last, l) - index_of(r.va, l) + 1;
+
+	if (c->what == CHANGE_ATTR && !op->mmu && !PF_BBM) {
+		for (unsigned i = 0; i < count; i++) {
+			pf_entry e = pf_load_locked(&entry[i]);
+
+			if (pf_is_leaf(e, l))
+				pf_store_leaf(&entry[i], pf_set_attr(e, l, c->bits[l]));
+		}
+	} else {
+		uint64_t va = r.va;
+
+		for (unsigned i = 0; i < count; i++, va += slot_mask(l) + 1)
+			if (pf_is_leaf(pf_load_locked(&entry[i]), l))
+				account_change(c, change_leaf(op, c, &entry[i], l, va), l, va);
+	}
+	pt_op_flush(op, r.va, r.last, l, false);
+	wrote(op, entry, count);
+}
+
+static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	if (c->what == CHANGE_ATTR || c->what == CHANGE_MODIFY)
+		break_runs(op, pt, l, r);
+	if (l == 0) {
+		change_leaves(op, c, pt, 0, r);
+		return;
+	}
+	for_each_slot(l, r, s) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+
+		if (pf_is_leaf(e, l))
+			change_leaves(op, c, pt, l, s);
+		else if (pf_is_table(e, l))
+			change_range(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
+	}
+}
+
+static int op_change(struct pt_space *space, struct pt_range r, struct change *c, uint32_t flags)
+{
+	struct pt_op op;
+	struct survey q = { .kind = c->what == CHANGE_OLD || c->what == CHANGE_TOUCH ?
+		    SURVEY_AGE :
+		    SURVEY_CHANGE };
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, NULL);
+	q.side = &op.side[0];
+	err = enter_range(&op, &q, r, 0, &pt, &l, &link);
+	if (!err)
+		change_range(&op, c, pt, l, r);
+	pt_op_end(&op, harvest);
+	return err;
+}
+
+static int op_protect(struct pt_space *space, struct pt_range r, pt_attr attr, uint32_t flags)
+{
+	struct change c;
+	int err;
+
+	c.what = CHANGE_ATTR;
+	c.attr = attr;
+	err = all_attr_bits(space, attr, 0, space->levels - 1u, flags, c.bits);
+	if (err)
+		return err;
+	return op_change(space, r, &c, flags);
+}
+
+static int op_modify(struct pt_space *space, struct pt_range r, uint32_t set, uint32_t clear,
+    uint32_t flags)
+{
+	struct change c = { .what = CHANGE_MODIFY, .set = set, .clear = clear };
+
+	if ((set | clear) & ~space->format->attrs)
+		return -PT_EATTR;
+	return op_change(space, r, &c, flags);
+}
+
+static int op_age(struct pt_space *space, struct pt_range r, uint64_t *young)
+{
+	struct change c = { .what = CHANGE_OLD, .bytes = young };
+
+	*young = 0;
+	return op_change(space, r, &c, 0);
+}
+
+static int op_dirty(struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx,
+    uint64_t *bytes)
+{
+	struct change c = { .what = CHANGE_CLEAN, .bytes = bytes, .fn = fn, .ctx = ctx };
+	int err;
+
+	*bytes = 0;
+	err = op_change(space, r, &c, 0);
+	return err ? err : c.result;
+}
+
+static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
+{
+	struct change c = { .what = CHANGE_TOUCH, .write = access & PT_WRITE };
+	struct pt_range r = { va & ~slot_mask(0), va | slot_mask(0) };
+	struct pt_translation t;
+	uint32_t wanted = PT_ACCESSED | (access & PT_WRITE ? PT_DIRTY : 0);
+	int err = op_translate(space, va, &t);
+
+	if (err)
+		return err;
+	if (access & ~t.attr.flags)
+		return -PT_EATTR;
+	if ((t.attr.flags & wanted) == wanted)
+		return 0;
+	return op_change(space, r, &c, 0);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Copying what one space maps into another: fork. Also the way to a table that may not exist yet. */
+
+/* Tables that a path needs were counted up to here: tables are asked for in address order. */
+struct path_count {
+	uint64_t base[PT_MAX_LEVELS]; /* of the last one counted, by level */
+	bool any[PT_MAX_LEVELS];
+};
+
+/* Counts what is missing between a locked table and the table of level target that translates va. */
+static void count_path(const struct pt_op *op, struct pt_side *side, struct path_count *c,
+    const struct ptdesc *pt, unsigned l, uint64_t va, unsigned target)
+{
+	for (; l > target; l--) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+
+		if (!pf_is_table(e, l))
+			break;
+		pt = pt_desc(op->memory, pf_table_pa(e, l));
+	}
+	for (; l > target; l--) {
+		uint64_t base = va & ~table_mask(l - 1);
+
+		if (c->any[l - 1] && c->base[l - 1] == base)
+			continue;
+		c->any[l - 1] = true;
+		c->base[l - 1] = base;
+		side->need[l - 1]++;
+	}
+}
+
+/* Links a new table below an entry that is empty. */
+static void link_table(struct pt_op *op, struct ptdesc *parent, unsigned l, uint64_t va,
+    struct ptdesc *pt)
+{
+	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
+	put(op, entry_of(op->memory, parent, l, va),
+	    pf_make_table(table_pa(pt, l - 1), l));
+	parent->used++;
+}
+
+/*
+ * The table of level target that translates va; missing ones come from the reserve, and are born
+ * locked since the operation goes on in them (7).
+ */
+static struct ptdesc *path_to(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    uint64_t va, unsigned target)
+{
+	for (; l > target; l--) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+		struct ptdesc *child;
+
+		if (pf_is_table(e, l)) {
+			pt = pt_desc(op->memory, pf_table_pa(e, l));
+			continue;
+		}
+		child = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
+		pt_table_lock(op->memory, child);
+		pt_op_hold(op, child);
+		link_table(op, pt, l, va, child);
+		pt = child;
+	}
+	return pt;
+}
+
+/* The highest level of which an entry lies whole in the range: covers must not be below it. */
+static unsigned whole_level(const struct pt_space *space, struct pt_range r)
+{
+	unsigned l = space->levels - 1u;
+
+	while (l) {
+		uint64_t first = (r.va + slot_mask(l)) & ~slot_mask(l);
+
+		if (first >= r.va && first <= r.last && r.last - first >= slot_mask(l))
+			break;
+		l--;
+	}
+	return l;
+}
+
+/* One tree's end of a copy. */
+struct copy_end {
+	struct pt_side *side;
+	struct ptdesc *pt; /* locked cover */
+	unsigned l;
+};
+
+struct copy {
+	struct copy_end from;
+	struct copy_end to;
+	struct path_count count;
+	bool counting; /* first pass: count tables; second: copy */
+};
+
+/* Copies entries, in both protected from writing if that is asked for. Returns how many leaves. */
+static unsigned copy_entries(struct pt_op *op, pf_entry *from, pf_entry *to, unsigned l,
+    unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		pf_entry e = pf_load_locked(&from[i]);
+
+		if (!pf_is_leaf(e, l))
+			continue;
+		n++;
+		if (op->flags & PT_COW && pf_writable(e, l)) {
+			if (!op->mmu)
+				pf_store_leaf(&from[i], pf_wrprotect(e, l));
+			else
+				while (!pf_replace(&from[i], &e, pf_wrprotect(e, l)))
+					;
+			e = pf_wrprotect(e, l);
+		}
+		pf_store_leaf(&to[i], pf_set_ad(e, l, false, false));
+	}
+	wrote(op, from, count);
+	wrote(op, to, count);
+	return n;
+}
+
+/* Copies a part of a leaf table into the same part of dst, which is locked or still private. */
+static void copy_part(struct pt_op *op, struct ptdesc *src, struct ptdesc *dst, struct pt_range r)
+{
+	pf_entry *from = entry_of(op->memory, src, 0, r.va);
+	pf_entry *to = entry_of(op->memory, dst, 0, r.va);
+	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+
+	if (src->shared != SHARED_COW)
+		break_runs(op, src, 0, r);
+	dst->used = (uint16_t)(dst->used + copy_entries(op, from, to, 0, count));
+	pt_op_flush(op, r.va, r.last, 0, false);
+}
+
+/* Makes a locked leaf table a shared one: protected from writing and frozen from here on (15). */
+static void make_shared(struct pt_op *op, struct ptdesc *pt)
+{
+	pf_entry *entry = table_of(op->memory, pt, 0);
+	uint64_t base = ptdesc_base(pt);
+
+	for (unsigned i = 0; i < 1u << pf_bits(0); i++) {
+		pf_entry e = pf_load_locked(&entry[i]);
+
+		if (!pf_is_leaf(e, 0) || !pf_writable(e, 0))
+			continue;
+		if (!op->mmu)
+			pf_store_leaf(&entry[i], pf_wrprotect(e, 0));
+		else
+			while (!pf_replace(&entry[i], &e, pf_wrprotect(e, 0)))
+				;
+	}
+	wrote(op, entry, 1u << pf_bits(0));
+	pt_op_flush(op, base, base | table_mask(0), 0, false);
+	pt->pt_share_count = 1;
+	PT_STORE(&pt->shared, SHARED_COW, RELEASE);
+}
+
+/* Links a leaf table of the source into the target as well. */
+static void share_leaf(struct pt_op *op, struct copy *c, struct ptdesc *pt, uint64_t va)
+{
+	struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, va, 1);
+
+	if (pt->shared == SHARED_COW) {
+		pt_table_lock(op->memory, pt);
+		pt->pt_share_count++;
+		pt_table_unlock(op->memory, pt);
+	} else {
+		make_shared(op, pt);
+		pt->pt_share_count++;
+	}
+	put(op, entry_of(op->memory, parent, 1, va), pf_make_table(table_pa(pt, 0), 1));
+	parent->used++;
+}
+
+/* The table in the target that the entry of level 1 for va points to, or NULL. */
+static struct ptdesc *target_leaf(const struct pt_op *op, const struct copy_end *to, uint64_t va)
+{
+	struct ptdesc *pt = to->pt;
+
+	for (unsigned l = to->l; l > 0; l--) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+
+		if (!pf_is_table(e, l))
+			return NULL;
+		pt = pt_desc(op->memory, pf_table_pa(e, l));
+	}
+	return pt;
+}
+
+/* A leaf table, or the part of it in r. */
+static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
+{
+	struct ptdesc *dst = target_leaf(op, &c->to, r.va);
+	bool whole = is_whole(r, 1);
+	bool share = op->flags & PT_SHARE && whole && !dst && c->to.l > 0;
+
+	if (!(op->flags & PT_KEEP_TABLES) && !anything_in(op, src, 0, r))
+		return;
+	if (c->counting) {
+		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, r.va, share ? 1 : 0);
+	} else if (share) {
+		share_leaf(op, c, src, r.va);
+	} else if (dst) {
+		copy_part(op, src, dst, r);
+	} else {
+		struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, r.va, 1);
+
+		dst = pt_op_take(op, c->to.side, 0, r.va & ~table_mask(0));
+		copy_part(op, src, dst, r);
+		link_table(op, parent, 1, r.va, dst);
+	}
+}
+
+/* Counts for a leaf, or for the parts that it will be split into at the edges of the range. */
+static void count_large(struct pt_op *op, struct copy *c, unsigned l, struct pt_range s)
+{
+	if (l && !is_whole(s, l)) {
+		for_each_slot(l - 1, s, t)
+			count_large(op, c, l - 1, t);
+		return;
+	}
+	count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, s.va, l);
+	if (l == 1 && op->flags & PT_DEPOSIT)
+		c->to.side->need[0]++;
+}
+
+/* A large leaf; when it is copied, whole in the range. */
+static void copy_large(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+    struct pt_range s)
+{
+	struct ptdesc *dst;
+
+	if (c->counting) {
+		count_large(op, c, l, s);
+		return;
+	}
+	dst = path_to(op, c->to.side, c->to.pt, c->to.l, s.va, l);
+	copy_entries(op, entry_of(op->memory, src, l, s.va), entry_of(op->memory, dst, l, s.va), l,
+	    1);
+	dst->used++;
+	pt_op_flush(op, s.va, s.last, l, false);
+	if (l == 1 && op->flags & PT_DEPOSIT)
+		pt_deposit(dst, pt_op_take(op, c->to.side, 0, s.va));
+}
+
+static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+    struct pt_range r)
+{
+	if (l == 0) {
+		copy_leaf_table(op, c, src, r);
+		return;
+	}
+	if (!c->counting)
+		break_runs(op, src, l, r);
+	for_each_slot(l, r, s) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, src, l, s.va));
+
+		if (pf_is_leaf(e, l))
+			copy_large(op, c, src, l, s);
+		else if (pf_is_table(e, l))
+			copy_range(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
+	}
+}
+
+/* Locks one tree of a copy and all of the range in it. */
+static int copy_enter(struct pt_op *op, struct copy_end *end, enum survey_kind kind,
+    struct pt_range r, unsigned floor)
+{
+	struct survey q = { .kind = kind, .side = end->side };
+	struct link link;
+
+	end->pt = lock_cover(op, end->side->space, r, floor, &link, &end->l);
+	survey(op, &q, end->pt, end->l, r);
+	return op->err;
+}
+
+/* Both trees, the lower id first, and that one to its leaves before the other (13). */
+static int copy_enter_both(struct pt_op *op, struct copy *c, struct pt_range r)
+{
+	unsigned floor = whole_level(c->from.side->space, r);
+	bool from_first = c->from.side->space->id < c->to.side->space->id;
+	int err = 0;
+
+	if (from_first)
+		err = copy_enter(op, &c->from, SURVEY_COPY, r, floor);
+	if (!err)
+		err = copy_enter(op, &c->to, SURVEY_EMPTY, r, floor);
+	if (!err && !from_first)
+		err = copy_enter(op, &c->from, SURVEY_COPY, r, floor);
+	return err;
+}
+
+/* What the copy needs is known once the leaves to split are split: those count for themselves. */
+static void copy_prepare(struct pt_op *op, struct copy *c, struct pt_range r)
+{
+	struct survey from = { .kind = SURVEY_COPY, .side = c->from.side };
+	struct survey to = { .kind = SURVEY_EMPTY, .side = c->to.side };
+
+	if (!op->prepare)
+		return;
+	prepare(op, &from, c->from.pt, c->from.l, r);
+	prepare(op, &to, c->to.pt, c->to.l, r);
+	op->prepare = false;
+}
+
+static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r, uint32_t flags)
+{
+	struct pt_op op;
+	struct copy c;
+	int err;
+
+	pt_op_begin(&op, src, dst, flags, NULL);
+	for (;;) {
+		memset(&c, 0, sizeof(c));
+		c.from.side = &op.side[0];
+		c.to.side = &op.side[1];
+		c.counting = true;
+		err = copy_enter_both(&op, &c, r);
+		if (err)
+			break;
+		copy_range(&op, &c, c.from.pt, c.from.l, r);
+		if (pt_op_ready(&op)) {
+			copy_prepare(&op, &c, r);
+			c.counting = false;
+			copy_range(&op, &c, c.from.pt, c.from.l, r);
+			break;
+		}
+		op.prepare = false;
+		err = pt_op_reserve(&op);
+		if (err)
+			break;
+	}
+	pt_op_end(&op, NULL);
+	return err;
+}

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The way down: geometry, the cover of a range, and the two passes that every writer makes before
+ * its own: survey locks all tables of the range and counts what is needed, prepare splits leaves
+ * and takes shared tables apart so that what follows meets neither, and cannot fail.
+ */
+
+/* Index of the entry of a table of level l that translates va. */
+static inline unsigned index_of(uint64_t va, unsigned l)
+{
+	return (unsigned)(va >> pf_shift(l)) & ((1u << pf_bits(l)) - 1);
+}
+
+/* Bytes that one entry maps, less 1. */
+static inline uint64_t slot_mask(unsigned l)
+{
+	return (UINT64_C(1) << pf_shift(l)) - 1;
+}
+
+/* Bytes that a whole table translates, less 1. */
+static inline uint64_t table_mask(unsigned l)
+{
+	unsigned shift = pf_shift(l) + pf_bits(l);
+
+	return shift > 63 ? UINT64_MAX : (UINT64_C(1) << shift) - 1;
+}
+
+/* Does the range cover the whole entry it lies in. */
+static inline bool is_whole(struct pt_range r, unsigned l)
+{
+	return !(r.va & slot_mask(l)) && (r.last & slot_mask(l)) == slot_mask(l);
+}
+
+/* The part of a range that lies in the entry of its first address. */
+static inline struct pt_range first_slot(unsigned l, struct pt_range r)
+{
+	uint64_t end = r.va | slot_mask(l);
+
+	if (end < r.last)
+		r.last = end;
+	return r;
+}
+
+/* Moves a slot on within r; false at the end. */
+static inline bool next_slot(unsigned l, struct pt_range r, struct pt_range *slot)
+{
+	if (slot->last == r.last)
+		return false;
+	r.va = slot->last + 1;
+	*slot = first_slot(l, r);
+	return true;
+}
+
+/* Visits the parts of range r entry by entry of level l, in address order. */
+#define for_each_slot(l, r, s)                                                                     \
+	for (struct pt_range s = first_slot(l, r), *more_ = &s; more_;                             \
+	    more_ = next_slot(l, r, &s) ? &s : NULL)
+
+/* The entries of a table. */
+static inline pf_entry *table_of(const struct pt_memory *memory, const struct ptdesc *pt, unsigned l)
+{
+	const unsigned shift = pf_bits(l) + (PF_ENTRY_BITS == 64 ? 3 : 2);
+	uint64_t pa = ptdesc_pfn(pt) << PF_PAGE_SHIFT;
+
+	if (shift < PF_PAGE_SHIFT)
+		pa += (pt->base & 255) << shift;
+	return pt_virt(memory, pa);
+}
+
+static inline uint64_t table_pa(const struct ptdesc *pt, unsigned l)
+{
+	const unsigned shift = pf_bits(l) + (PF_ENTRY_BITS == 64 ? 3 : 2);
+	uint64_t pa = ptdesc_pfn(pt) << PF_PAGE_SHIFT;
+
+	return shift < PF_PAGE_SHIFT ? pa + ((pt->base & 255) << shift) : pa;
+}
+
+static inline pf_entry *entry_of(const struct pt_memory *memory, const struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	return table_of(memory, pt, l) + index_of(va, l);
+}
+
+/* Makes a store visible to walkers that do not snoop. */
+static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned count)
+{
+	const struct pt_port *port = &op->memory->port;
+
+	if (__builtin_expect(port->write_back != NULL, 0))
+		port->write_back(port->ctx, entry, count * sizeof(*entry));
+}
+
+/* Stores to an entry of a linked table, which the caller has locked. */
+static inline void put(const struct pt_op *op, pf_entry *entry, pf_entry e)
+{
+	pf_store(entry, e);
+	wrote(op, entry, 1);
+}
+
+/* Takes an entry out, with the accessed and dirty bits that an MMU has set by then (19). */
+static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
+{
+	pf_entry old;
+
+	if (op->mmu) {
+		old = pf_exchange(entry, e);
+	} else {
+		old = pf_load_locked(entry);
+		pf_store_leaf(entry, e);
+	}
+	wrote(op, entry, 1);
+	return old;
+}
+
+/*
+ * Replaces a live entry by another that points elsewhere. Where the format wants a break before the
+ * make, the entry is busy meanwhile, on which readers and faults wait (17, 20).
+ */
+static inline pf_entry put_over(struct pt_op *op, pf_entry *entry, unsigned l, uint64_t va,
+    pf_entry e)
+{
+	pf_entry old;
+
+	if (!PF_BBM)
+		return take(op, entry, e);
+	old = take(op, entry, pf_busy(l));
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, pf_is_table(old, l));
+	pt_op_flush_now(op);
+	put(op, entry, e);
+	return old;
+}
+
+/* Where the cover of a range hangs: asked for only if it empties. */
+struct link {
+	uint64_t parent; /* physical address of the table with the entry */
+	pf_entry *entry; /* NULL: the cover is the root */
+};
+
+/*
+ * The lowest table that covers a range, not below level floor; a guess, to be locked and checked.
+ * A careful descent stops above a child that is dead or shared (2).
+ */
+static inline struct ptdesc *descend(const struct pt_space *space, struct pt_range r,
+    unsigned floor, bool careful, struct link *link, unsigned *level)
+{
+	const struct pt_memory *memory = space->memory;
+	const pf_entry *table = (const pf_entry *)space->top;
+	unsigned l = space->levels - 1u;
+	uint64_t pa = 0;
+
+	link->entry = NULL;
+	while (l > floor && index_of(r.va, l) == index_of(r.last, l)) {
+		const pf_entry *entry = &table[index_of(r.va, l)];
+		pf_entry e = pf_load(entry);
+
+		if (!pf_is_table(e, l))
+			break;
+		if (careful) {
+			const struct ptdesc *child = pt_desc(memory, pf_table_pa(e, l));
+
+			if (PT_LOAD(&child->dead, ACQUIRE) || PT_LOAD(&child->shared, ACQUIRE))
+				break;
+		}
+		link->parent = link->entry ? pa : UINT64_MAX;
+		link->entry = (pf_entry *)(uintptr_t)entry;
+		pa = pf_table_pa(e, l);
+		table = pt_virt(memory, pa);
+		l--;
+	}
+	*level = l;
+	return link->entry ? pt_desc(memory, pa) : space->root;
+}
+
+/*
+ * Is the table that was locked still the one that covers va: not dying, not shared, not moved
+ * elsewhere, not another space's (3).
+ */
+static inline bool still_covers(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	if (pt->dead || pt->shared)
+		return false;
+	if (pt == space->root)
+		return true;
+	return pt->space == space && ptdesc_base(pt) == (va & ~table_mask(l));
+}
+
+/* Locks the cover. link says where it hangs. */
+static struct ptdesc *lock_cover(struct pt_op *op, struct pt_space *space, struct pt_range r,
+    unsigned floor, struct link *link, unsigned *level)
+{
+	bool careful = false;
+
+	for (;;) {
+		struct ptdesc *pt = descend(space, r, floor, careful, link, level);
+
+		pt_table_lock(op->memory, pt);
+		if (still_covers(space, pt, *level, r.va)) {
+			pt_op_hold(op, pt);
+			return pt;
+		}
+		pt_table_unlock(op->memory, pt);
+		careful = true;
+	}
+}
+
+/* What a survey is made for. */
+enum survey_kind {
+	SURVEY_MAP,      /* the range must be empty; counts the tables of a mapping */
+	SURVEY_REPLACE,  /* the same over whatever is there */
+	SURVEY_UNMAP,
+	SURVEY_CHANGE,   /* attributes, dirty, moving away: leaves are split at the edges */
+	SURVEY_AGE,      /* a bit of leaves that may be larger than the range */
+	SURVEY_COPY,     /* read only, but for write protection; shared tables stay shared */
+	SURVEY_POPULATE, /* counts the tables down to a level */
+	SURVEY_LOCK,     /* only locks: all below will leave the tree */
+	SURVEY_EMPTY,    /* the range must be empty; counts nothing */
+};
+
+struct survey {
+	enum survey_kind kind;
+	struct pt_side *side;
+	const struct pt_map_source *source; /* MAP, REPLACE */
+	unsigned floor;   /* POPULATE: the level of the lowest tables */
+	bool second;      /* second range of a move: */
+	uint64_t held_to; /* tables that begin up to here are locked already (13) */
+};
+
+/* Is anything mapped in the range a conflict. */
+static inline bool wants_empty(const struct survey *q)
+{
+	return q->kind == SURVEY_MAP || q->kind == SURVEY_EMPTY;
+}
+
+/* What a source maps at va. */
+static inline uint64_t source_pa(const struct pt_map_source *source, uint64_t va)
+{
+	if (source->list)
+		return source->list[(va - source->va) >> PF_PAGE_SHIFT].v;
+	return source->pa + (va - source->va);
+}
+
+/* Can this slot be mapped by one leaf of level l. */
+static inline bool leaf_fits(const struct pt_op *op, const struct survey *q, unsigned l,
+    struct pt_range s)
+{
+	if (!l)
+		return true;
+	if (op->flags & PT_SMALL || q->source->list || !(q->side->space->format->leaves >> l & 1))
+		return false;
+	return is_whole(s, l) && !(source_pa(q->source, s.va) & slot_mask(l));
+}
+
+/* Counts the tables that an empty slot needs. */
+static void count_hole(struct pt_op *op, const struct survey *q, unsigned l, struct pt_range s)
+{
+	uint32_t *need = q->side->need;
+
+	if (q->kind == SURVEY_POPULATE ? l <= q->floor : leaf_fits(op, q, l, s)) {
+		if (l == 1 && q->kind != SURVEY_POPULATE && op->flags & PT_DEPOSIT)
+			need[0]++;
+		return;
+	}
+	need[l - 1]++;
+	if (l == 1)
+		return;
+	for_each_slot(l - 1, s, t)
+		count_hole(op, q, l - 1, t);
+}
+
+/* Must a leaf be taken apart for this operation. */
+static inline bool must_split(const struct pt_op *op, const struct survey *q, unsigned l,
+    struct pt_range s)
+{
+	if (!l || q->kind == SURVEY_AGE || q->kind == SURVEY_POPULATE || q->kind == SURVEY_LOCK)
+		return false;
+	return !is_whole(s, l) || l > op->split_to;
+}
+
+/* Counts the tables that splitting a leaf needs: down its edges, or everywhere (pt_split). */
+static void count_split(struct pt_op *op, const struct survey *q, unsigned l, struct pt_range s)
+{
+	op->prepare = true;
+	q->side->need[l - 1]++;
+	for_each_slot(l - 1, s, t)
+		if (must_split(op, q, l - 1, t))
+			count_split(op, q, l - 1, t);
+}
+
+/* Does a table shared copy-on-write have to become this space's own for the operation. */
+static inline bool must_unshare(const struct survey *q, unsigned l, struct pt_range s)
+{
+	switch (q->kind) {
+	case SURVEY_COPY:
+	case SURVEY_POPULATE:
+	case SURVEY_LOCK:
+		return false;
+	case SURVEY_REPLACE:
+	case SURVEY_UNMAP:
+		return !is_whole(s, l);
+	default:
+		return true;
+	}
+}
+
+/* Is anything mapped in a part of a table whose content cannot change now. */
+static bool anything_in(const struct pt_op *op, const struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	for_each_slot(l, r, s)
+		if (pf_load(entry_of(op->memory, pt, l, s.va)) != pf_empty(l))
+			return true;
+	return false;
+}
+
+/* Values of ptdesc.shared. */
+enum {
+	SHARED_COW = 1,   /* leaf table, frozen, each who changes it takes a copy (15) */
+	SHARED_TRULY = 2, /* table of large leaves that all sharers see change (16) */
+};
+
+static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range r);
+
+/*
+ * A truly shared table holds leaves only and is locked last; one for each operation, so that two
+ * operations never wait for each other's. Anything that needs more is refused.
+ */
+static void survey_truly_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	if (q->kind == SURVEY_LOCK || (q->kind == SURVEY_UNMAP && is_whole(s, l + 1)))
+		return;
+	op->err = -PT_ESPLIT;
+	if (q->kind != SURVEY_CHANGE && q->kind != SURVEY_AGE)
+		return;
+	for_each_slot(l, s, t)
+		if (must_split(op, q, l, t))
+			return;
+	if (op->truly)
+		return;
+	op->err = 0;
+	op->truly = true;
+	pt_table_lock(op->memory, pt);
+	pt_op_hold(op, pt);
+}
+
+/* A table below, shared: nothing is locked. s is the part of the range that it covers. */
+static void survey_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	if (PT_LOAD(&pt->shared, RELAXED) == SHARED_TRULY) {
+		survey_truly_shared(op, q, pt, l, s);
+		return;
+	}
+	if (wants_empty(q) && anything_in(op, pt, l, s)) {
+		op->err = -PT_EEXIST;
+	} else if (must_unshare(q, l + 1, s)) {
+		q->side->need[l]++;
+		op->prepare = true;
+	}
+}
+
+/* Takes a dead child out of its parent, which is locked, and gathers it (9). */
+static void unlink_child(struct pt_op *op, struct ptdesc *parent, unsigned l, uint64_t va,
+    struct ptdesc *child)
+{
+	put(op, entry_of(op->memory, parent, l, va), pf_empty(l));
+	parent->used--;
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	pt_op_unlinked(op, child);
+}
+
+/*
+ * Locks the table below an entry, unless it is shared or held already. NULL: it was dying and is
+ * unlinked now; whoever meets it under the parent's lock does that (9).
+ */
+static struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struct ptdesc *parent,
+    unsigned l, uint64_t va, pf_entry e)
+{
+	struct ptdesc *child = pt_desc(op->memory, pf_table_pa(e, l));
+
+	if (PT_LOAD(&child->shared, ACQUIRE) || (q->second && ptdesc_base(child) <= q->held_to))
+		return child;
+	pt_table_lock(op->memory, child);
+	if (child->dead) {
+		pt_table_unlock(op->memory, child);
+		unlink_child(op, parent, l, va, child);
+		return NULL;
+	}
+	pt_op_hold(op, child);
+	return child;
+}
+
+/* A leaf or a hole. */
+static void survey_end(struct pt_op *op, struct survey *q, unsigned l, struct pt_range s,
+    pf_entry e)
+{
+	bool fills = q->kind == SURVEY_MAP || q->kind == SURVEY_REPLACE;
+
+	if (e == pf_empty(l)) {
+		if (fills || q->kind == SURVEY_POPULATE)
+			count_hole(op, q, l, s);
+	} else if (wants_empty(q)) {
+		op->err = -PT_EEXIST;
+	} else if (must_split(op, q, l, s)) {
+		count_split(op, q, l, s);
+		if (fills)
+			for_each_slot(l - 1, s, t)
+				count_hole(op, q, l - 1, t);
+	} else if (fills) {
+		count_hole(op, q, l, s);
+	}
+}
+
+static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+	struct survey below = *q;
+	struct ptdesc *child;
+
+	if (!pf_is_table(e, l)) {
+		survey_end(op, q, l, s, e);
+		return;
+	}
+	child = lock_child(op, q, pt, l, s.va, e);
+	if (!child) {
+		survey_end(op, q, l, s, pf_empty(l));
+		return;
+	}
+	if (q->kind == SURVEY_REPLACE && is_whole(s, l)) {
+		count_hole(op, q, l, s);
+		below.kind = SURVEY_LOCK;
+	}
+	if (PT_LOAD(&child->shared, RELAXED))
+		survey_shared(op, &below, child, l - 1, s);
+	else
+		survey(op, &below, child, l - 1, s);
+}
+
+/*
+ * Locks every table below pt, parents first, in address order (5), and counts in op and the side
+ * what is needed. pt is locked. Stops at op->err. Level 0 takes the short way.
+ */
+static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	const pf_entry *entry;
+
+	if (l == 0) {
+		if (!wants_empty(q))
+			return;
+		entry = entry_of(op->memory, pt, 0, r.va);
+		for (unsigned n = index_of(r.last, 0) - index_of(r.va, 0) + 1; n--; entry++)
+			if (pf_load_locked(entry) != pf_empty(0))
+				op->err = -PT_EEXIST;
+		return;
+	}
+	for_each_slot(l, r, s) {
+		survey_slot(op, q, pt, l, s);
+		if (op->err)
+			return;
+	}
+}
+
+/*
+ * Takes the contiguous runs apart that the range [va, last] of a table cuts: the entries of such a
+ * run are alike, so only its edges can be affected.
+ */
+static void break_run(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t va)
+{
+	unsigned n = 1u << pf_run_shift(l);
+	uint64_t start = va & ~((UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1);
+	pf_entry *entry = entry_of(op->memory, pt, l, start);
+
+	for (unsigned i = 0; i < n; i++) {
+		pf_entry e = take(op, &entry[i], pf_busy(l));
+
+		if (PF_BBM) {
+			pt_op_flush(op, start, start + n * (slot_mask(l) + 1) - 1, l, false);
+			pt_op_flush_now(op);
+		}
+		put(op, &entry[i], pf_is_leaf(e, l) ? pf_set_run(e, l, false) : e);
+	}
+	pt_op_flush(op, start, start + n * (slot_mask(l) + 1) - 1, l, false);
+}
+
+static inline void break_runs(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r)
+{
+	uint64_t mask;
+
+	if (!pf_run_shift(l))
+		return;
+	mask = (UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1;
+	if (r.va & mask && pf_run(pf_load_locked(entry_of(op->memory, pt, l, r.va)), l))
+		break_run(op, pt, l, r.va);
+	if ((r.last & mask) != mask && pf_run(pf_load_locked(entry_of(op->memory, pt, l, r.last)), l))
+		break_run(op, pt, l, r.last);
+}
+
+/* Fills a private table with the parts of a leaf of the level above. */
+static void fill_split(const struct pt_op *op, struct ptdesc *pt, unsigned l, pf_entry leaf)
+{
+	pf_entry *table = table_of(op->memory, pt, l);
+	pf_entry bits = pf_attr_relevel(pf_attr_bits(leaf, l + 1), l + 1, l);
+	uint64_t pa = pf_leaf_pa(leaf, l + 1);
+	unsigned n = 1u << pf_bits(l);
+
+	for (unsigned i = 0; i < n; i++) {
+		pf_entry e = pf_make_leaf(pa + ((uint64_t)i << pf_shift(l)), l, bits);
+
+		table[i] = pf_raw(pf_set_run(e, l, pf_run_shift(l) != 0));
+	}
+	pt->used = (uint16_t)n;
+	wrote(op, table, n);
+}
+
+/* The table for a split: the one deposited with the leaf, or one of the reserve. */
+static struct ptdesc *take_for_split(struct pt_op *op, struct pt_side *side, struct ptdesc *parent,
+    unsigned l, uint64_t base)
+{
+	struct ptdesc *pt;
+
+	if (op->flags & PT_DEPOSIT && l == 1 && (pt = pt_withdraw(parent))) {
+		pt->base = (pt->base & 255) | base;
+		return pt;
+	}
+	return pt_op_take(op, side, l - 1, base);
+}
+
+/*
+ * Replaces a leaf by a table of its parts. The table has its content before it is linked and is
+ * born locked, since the operation goes on in it (7). An MMU may set bits in the leaf until it is
+ * replaced, so that is a compare and exchange (18); the parts inherit them.
+ */
+static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct ptdesc *parent,
+    unsigned l, uint64_t va)
+{
+	pf_entry *entry = entry_of(op->memory, parent, l, va);
+	struct ptdesc *pt = take_for_split(op, side, parent, l, va & ~slot_mask(l));
+	pf_entry link = pf_make_table(table_pa(pt, l - 1), l);
+	pf_entry old;
+
+	if (PT_DEFECT(1)) /* made of plain pages, whose words say nothing of a table */
+		PT_STORE(&pt_page_of(op->memory, ptdesc_pfn(pt))->memdesc.v, MEMDESC_PLAIN, RELEASE);
+	pt_table_lock(op->memory, pt);
+	pt_op_hold(op, pt);
+	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
+	if (PF_BBM) {
+		old = take(op, entry, pf_busy(l));
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+		pt_op_flush_now(op);
+		fill_split(op, pt, l - 1, pf_set_run(old, l, false));
+		put(op, entry, link);
+	} else {
+		old = pf_load_locked(entry);
+		do
+			fill_split(op, pt, l - 1, pf_set_run(old, l, false));
+		while (!pf_replace(entry, &old, link));
+		wrote(op, entry, 1);
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+	}
+	return pt;
+}
+
+/* Gives this space a copy of its own of a shared leaf table; the shared one stays as it is (15). */
+static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc *parent, unsigned l,
+    uint64_t va, struct ptdesc *shared)
+{
+	struct ptdesc *pt = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
+	pf_entry *to = table_of(op->memory, pt, l - 1);
+	const pf_entry *from = table_of(op->memory, shared, l - 1);
+	unsigned n = 1u << pf_bits(l - 1);
+
+	for (unsigned i = 0; i < n; i++)
+		to[i] = pf_raw(pf_load(&from[i]));
+	pt->used = shared->used;
+	wrote(op, to, n);
+	pt_table_lock(op->memory, pt);
+	pt_op_hold(op, pt);
+	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
+	put_over(op, entry_of(op->memory, parent, l, va), l, va,
+	    pf_make_table(table_pa(pt, l - 1), l));
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	pt_op_drop_share(op, side->space, shared);
+}
+
+/* Splits and unshares what the survey counted. All tables are locked and all reserves are there. */
+static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	struct ptdesc *child;
+
+	if (l == 0)
+		return;
+	for_each_slot(l, r, s) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+
+		if (pf_is_leaf(e, l) && must_split(op, q, l, s)) {
+			break_runs(op, pt, l, s);
+			prepare(op, q, split_leaf(op, q->side, pt, l, s.va), l - 1, s);
+		} else if (pf_is_table(e, l) && !(q->kind == SURVEY_REPLACE && is_whole(s, l))) {
+			child = pt_desc(op->memory, pf_table_pa(e, l));
+			if (!child->shared)
+				prepare(op, q, child, l - 1, s);
+			else if (child->shared == SHARED_COW && must_unshare(q, l, s))
+				unshare_child(op, q->side, pt, l, s.va, child);
+		}
+	}
+}
+
+/*
+ * Survey and prepare until nothing is missing. On success the cover is locked with all below it;
+ * on error the operation has only to end. What op->side needs is set here.
+ */
+static int enter_range(struct pt_op *op, struct survey *q, struct pt_range r, unsigned floor,
+    struct ptdesc **pt, unsigned *level, struct link *link)
+{
+	int err;
+
+	for (;;) {
+		*pt = lock_cover(op, q->side->space, r, floor, link, level);
+		survey(op, q, *pt, *level, r);
+		if (op->err)
+			return op->err;
+		if (pt_op_ready(op))
+			break;
+		op->prepare = false;
+		op->truly = false;
+		err = pt_op_reserve(op);
+		if (err)
+			return err;
+	}
+	if (op->prepare)
+		prepare(op, q, *pt, *level, r);
+	return 0;
+}

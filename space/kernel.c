@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A kernel's own space. */
+#include <ptdesc/kernel.h>
+#include "space/op.h"
+
+int pt_direct_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, uint32_t flags)
+{
+	uint32_t attrs = PT_READ | PT_WRITE | PT_GLOBAL | PT_ACCESSED | PT_DIRTY;
+
+	if (!space || !space->format || !(space->flags & PT_SPACE_KERNEL))
+		return -PT_EINVAL;
+	return pt_map(space, va, size, pa, pt_make_attr(attrs & space->format->attrs), flags);
+}
+
+/* Puts together, from the smallest tables up, what the range touches. */
+static void collapse_range(struct pt_space *space, uint64_t va, uint64_t last, uint32_t flags)
+{
+	for (unsigned l = 1; l < space->levels; l++) {
+		uint64_t mask = (UINT64_C(1) << pt_format_shift(space->format, l)) - 1;
+
+		if (!(space->format->leaves >> l & 1))
+			continue;
+		for (uint64_t at = va & ~mask;; at += mask + 1) {
+			/* What is not alike stays in parts: no error, nothing to do. */
+			(void)!space->format->ops->collapse(space, at, l, flags);
+			if (last - at <= mask)
+				break;
+		}
+	}
+}
+
+int pt_set_memory(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uint32_t clear,
+    uint32_t flags)
+{
+	const uint32_t rights = PT_READ | PT_WRITE | PT_EXEC;
+	int err;
+
+	if (!space || !space->format || !(space->flags & PT_SPACE_KERNEL) || set & clear ||
+	    !(set | clear) || (set | clear) & ~rights)
+		return -PT_EINVAL;
+	err = pt_modify(space, va, size, set, clear, flags);
+	if (!err)
+		collapse_range(space, va.v, va.v + size - 1, flags & PT_MAY_SLEEP);
+	return err;
+}

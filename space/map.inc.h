@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Mapping: filling holes, replacing, and making tables without leaves. */
+
+/* A mapping under way. */
+struct mapping {
+	struct survey q;              /* the survey that reserved for it */
+	pf_entry bits[PT_MAX_LEVELS]; /* attributes, for each level that can hold leaves */
+};
+
+/* Makes the attribute bits; with PT_RELAX the nearest, counted. */
+static int attr_bits(const struct pt_space *space, pt_attr attr, unsigned l, uint32_t flags,
+    pf_entry *bits)
+{
+	int err = pf_attr_make(attr, l, bits);
+
+	if (err && flags & PT_RELAX) {
+		err = pf_attr_make(pf_attr_relax(attr, l), l, bits);
+		if (!err)
+			PT_FETCH_ADD(&space->memory->relaxed, 1, RELAXED);
+	}
+	return err;
+}
+
+/* The same for every level from bottom to top that can hold leaves. */
+static int all_attr_bits(const struct pt_space *space, pt_attr attr, unsigned bottom, unsigned top,
+    uint32_t flags, pf_entry *bits)
+{
+	for (unsigned l = bottom; l <= top; l++) {
+		int err = space->format->leaves >> l & 1 ?
+		    attr_bits(space, attr, l, flags, &bits[l]) :
+		    0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Can the aligned run around va be one contiguous run: whole in r, and contiguous memory. */
+static inline bool in_run(const struct pt_map_source *source, unsigned l, uint64_t va,
+    struct pt_range r)
+{
+	uint64_t mask = (UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1;
+
+	return !source->list && (va & ~mask) >= r.va && (va | mask) <= r.last &&
+	       !(source_pa(source, va & ~mask) & mask);
+}
+
+/* Fills entries of a private table: plain stores, which the compiler turns into vectors. */
+static void fill_fresh(pf_entry *entry, const struct pt_map_source *source, pf_entry bits,
+    uint64_t va, unsigned count)
+{
+	uint64_t pa = source->pa + (va - source->va);
+	const pt_pa *list = source->list;
+
+	if (list) {
+		list += (va - source->va) >> PF_PAGE_SHIFT;
+		for (unsigned i = 0; i < count; i++)
+			entry[i] = pf_raw(pf_make_leaf(list[i].v, 0, bits));
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			entry[i] = pf_raw(
+			    pf_make_leaf(pa + ((uint64_t)i << PF_PAGE_SHIFT), 0, bits));
+	}
+}
+
+/* Fills empty entries of a linked table: each store is whole. */
+static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_entry bits,
+    uint64_t va, unsigned count)
+{
+	uint64_t pa = source->pa + (va - source->va);
+	const pt_pa *list = source->list;
+
+	if (list) {
+		list += (va - source->va) >> PF_PAGE_SHIFT;
+		for (unsigned i = 0; i < count; i++)
+			pf_store(&entry[i], pf_make_leaf(list[i].v, 0, bits));
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			pf_store(&entry[i],
+			    pf_make_leaf(pa + ((uint64_t)i << PF_PAGE_SHIFT), 0, bits));
+	}
+}
+
+/* Marks the whole runs among the leaves of r. */
+static void mark_runs(const struct mapping *m, pf_entry *entry, struct pt_range r)
+{
+	if (!pf_run_shift(0))
+		return;
+	for_each_slot(0, r, s) {
+		if (in_run(m->q.source, 0, s.va, r))
+			pf_store_leaf(entry, pf_set_run(pf_load_locked(entry), 0, true));
+		entry++;
+	}
+}
+
+/* Level 0, entries empty. */
+static void fill_leaves(const struct pt_op *op, const struct mapping *m, struct ptdesc *pt,
+    struct pt_range r, bool fresh)
+{
+	pf_entry *entry = entry_of(op->memory, pt, 0, r.va);
+	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+
+	if (fresh)
+		fill_fresh(entry, m->q.source, m->bits[0], r.va, count);
+	else
+		fill_live(entry, m->q.source, m->bits[0], r.va, count);
+	mark_runs(m, entry, r);
+	pt->used = (uint16_t)(pt->used + count);
+	wrote(op, entry, count);
+}
+
+/* What a replaced entry held goes to the gather. */
+static void displace(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    uint64_t va, pf_entry old)
+{
+	struct ptdesc *child;
+
+	if (pf_is_leaf(old, l)) {
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+		pt_op_gather(op, pf_leaf_pa(old, l), slot_mask(l) + 1, pf_accessed(old, l),
+		    pf_dirty(old, l));
+		return_deposit(op, pt, l);
+	} else if (pf_is_table(old, l)) {
+		flush_below(op, va, l);
+		child = pt_desc(op->memory, pf_table_pa(old, l));
+		if (child->shared)
+			cut_shared(op, side, child, l - 1);
+		else
+			cut_tree(op, side, child, l - 1);
+	}
+}
+
+static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
+    struct pt_range r, bool fresh);
+
+/* The entry that maps a whole slot: a leaf, or a table that is filled before it is linked (7). */
+static pf_entry make_entry(struct pt_op *op, struct mapping *m, unsigned l, struct pt_range s,
+    struct pt_range r)
+{
+	struct ptdesc *child;
+	pf_entry e;
+
+	if (leaf_fits(op, &m->q, l, s)) {
+		e = pf_make_leaf(source_pa(m->q.source, s.va), l, m->bits[l]);
+		return pf_set_run(e, l, pf_run_shift(l) && in_run(m->q.source, l, s.va, r));
+	}
+	child = pt_op_take(op, m->q.side, l - 1, s.va & ~slot_mask(l));
+	map_range(op, m, child, l - 1, s, true);
+	pt_state_move(op->memory, child, PT_PRIVATE, PT_LINKED);
+	return pf_make_table(table_pa(child, l - 1), l);
+}
+
+static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
+    struct pt_range s, struct pt_range r)
+{
+	pf_entry *entry = entry_of(op->memory, pt, l, s.va);
+	pf_entry old = pf_load_locked(entry);
+	pf_entry e;
+
+	if (pf_is_table(old, l) && !(m->q.kind == SURVEY_REPLACE && is_whole(s, l))) {
+		map_range(op, m, pt_desc(op->memory, pf_table_pa(old, l)), l - 1, s, false);
+		return;
+	}
+	e = make_entry(op, m, l, s, r);
+	if (old == pf_empty(l)) {
+		put(op, entry, e);
+		pt->used++;
+	} else {
+		displace(op, m->q.side, pt, l, s.va, put_over(op, entry, l, s.va, e));
+	}
+	if (l == 1 && op->flags & PT_DEPOSIT && pf_is_leaf(e, l))
+		pt_deposit(pt, pt_op_take(op, m->q.side, 0, s.va));
+}
+
+/* Maps a range of a table: all is reserved, nothing can fail. fresh: nobody sees the table yet. */
+static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
+    struct pt_range r, bool fresh)
+{
+	bool replace = m->q.kind == SURVEY_REPLACE && !fresh;
+
+	if (replace)
+		break_runs(op, pt, l, r);
+	if (l == 0 && !replace) {
+		fill_leaves(op, m, pt, r, fresh);
+		return;
+	}
+	for_each_slot(l, r, s)
+		map_slot(op, m, pt, l, s, r);
+}
+
+static int map_slow(struct pt_space *space, struct pt_range r, struct mapping *m, uint32_t flags,
+    struct pt_gather *gather)
+{
+	struct pt_op op;
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, gather);
+	m->q.side = &op.side[0];
+	err = enter_range(&op, &m->q, r, 0, &pt, &l, &link);
+	if (!err)
+		map_range(&op, m, pt, l, r, false);
+	pt_op_end(&op, harvest);
+	return err;
+}
+
+static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
+    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+{
+	struct mapping m;
+	int err;
+
+	m.q.kind = replace ? SURVEY_REPLACE : SURVEY_MAP;
+	m.q.source = source;
+	m.q.second = false;
+	err = all_attr_bits(space, attr, 0, flags & PT_SMALL ? 0 : space->levels - 1u, flags,
+	    m.bits);
+	if (err)
+		return err;
+	return map_slow(space, r, &m, flags, gather);
+}
+
+/* Makes the tables of a range down to a level. */
+static void populate_range(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	if (l <= q->floor)
+		return;
+	for_each_slot(l, r, s) {
+		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
+		pf_entry e = pf_load_locked(entry);
+		struct ptdesc *child;
+
+		if (pf_is_table(e, l)) {
+			child = pt_desc(op->memory, pf_table_pa(e, l));
+			if (!child->shared)
+				populate_range(op, q, child, l - 1, s);
+		} else if (e == pf_empty(l)) {
+			child = pt_op_take(op, q->side, l - 1, s.va & ~slot_mask(l));
+			populate_range(op, q, child, l - 1, s);
+			pt_state_move(op->memory, child, PT_PRIVATE, PT_LINKED);
+			put(op, entry, pf_make_table(table_pa(child, l - 1), l));
+			pt->used++;
+		}
+	}
+}
+
+static int op_populate(struct pt_space *space, struct pt_range r, unsigned level, uint32_t flags)
+{
+	struct pt_op op;
+	struct survey q = { .kind = SURVEY_POPULATE, .floor = level };
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, NULL);
+	q.side = &op.side[0];
+	err = enter_range(&op, &q, r, level, &pt, &l, &link);
+	if (!err)
+		populate_range(&op, &q, pt, l, r);
+	pt_op_end(&op, harvest);
+	return err;
+}

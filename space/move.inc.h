@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Moving what is mapped to other addresses of the same space: entries, or tables with all below. */
+
+struct move {
+	struct pt_side *side;
+	uint64_t delta;     /* target less source, modulo 2^64 */
+	struct ptdesc *top; /* locked cover of both ranges */
+	unsigned top_level;
+	struct path_count count;
+	bool counting;
+};
+
+/* Are source and target aligned alike at a level: then an entry of it can move as it is. */
+static inline bool aligned_alike(uint64_t delta, unsigned l)
+{
+	return !(delta & slot_mask(l));
+}
+
+/* Changes the base of a table that moves, and of all below it; all are locked. */
+static void rebase(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t delta)
+{
+	const pf_entry *entry = table_of(op->memory, pt, l);
+
+	pt->base += delta;
+	for (unsigned left = l ? pt->used : 0; left; entry++) {
+		pf_entry e = pf_load_locked(entry);
+
+		left -= e != pf_empty(l);
+		if (pf_is_table(e, l))
+			rebase(op, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, delta);
+	}
+}
+
+/* Hangs the table below an entry to where it is to go; an empty table that is there gives way. */
+static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
+    uint64_t va, struct ptdesc *child)
+{
+	uint64_t to = va + m->delta;
+	struct ptdesc *dst;
+	pf_entry e;
+
+	if (m->counting) {
+		count_path(op, m->side, &m->count, m->top, m->top_level, to, l);
+		return;
+	}
+	dst = path_to(op, m->side, m->top, m->top_level, to, l);
+	e = pf_load_locked(entry_of(op->memory, dst, l, to));
+	if (pf_is_table(e, l))
+		cut_child(op, m->side, dst, l, to, pt_desc(op->memory, pf_table_pa(e, l)));
+	put(op, entry_of(op->memory, pt, l, va), pf_empty(l));
+	pt->used--;
+	flush_below(op, va, l);
+	if (PF_BBM)
+		pt_op_flush_now(op);
+	rebase(op, child, l - 1, m->delta);
+	put(op, entry_of(op->memory, dst, l, to), pf_make_table(table_pa(child, l - 1), l));
+	dst->used++;
+}
+
+/* Moves the leaf of an entry, with what was deposited for it. */
+static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l, uint64_t va)
+{
+	uint64_t to = va + m->delta;
+	struct ptdesc *deposit;
+	struct ptdesc *dst;
+	pf_entry e;
+
+	if (m->counting) {
+		count_path(op, m->side, &m->count, m->top, m->top_level, to, l);
+		return;
+	}
+	dst = path_to(op, m->side, m->top, m->top_level, to, l);
+	e = take(op, entry_of(op->memory, pt, l, va), pf_empty(l));
+	pt->used--;
+	pt_op_flush(op, va, va | slot_mask(l), l, false);
+	put(op, entry_of(op->memory, dst, l, to), e);
+	dst->used++;
+	if (l == 1 && op->flags & PT_DEPOSIT && (deposit = pt_withdraw(pt)))
+		pt_deposit(dst, deposit);
+}
+
+/* The leaves of a part of a level-0 table; the target part may lie in two tables. */
+static void move_leaves(struct pt_op *op, struct move *m, struct ptdesc *pt, struct pt_range r)
+{
+	pf_entry *from = entry_of(op->memory, pt, 0, r.va);
+	struct ptdesc *dst = NULL;
+	pf_entry *to = NULL;
+
+	for_each_slot(0, r, s) {
+		pf_entry e = pf_load_locked(from);
+
+		if (pf_is_leaf(e, 0)) {
+			uint64_t va = s.va + m->delta;
+
+			if (!dst || !to || ptdesc_base(dst) != (va & ~table_mask(0))) {
+				dst = path_to(op, m->side, m->top, m->top_level, va, 0);
+				to = table_of(op->memory, dst, 0);
+			}
+			e = take(op, from, pf_empty(0));
+			pt->used--;
+			pf_store(&to[index_of(va, 0)], e);
+			wrote(op, &to[index_of(va, 0)], 1);
+			dst->used++;
+		}
+		from++;
+	}
+	pt_op_flush(op, r.va, r.last, 0, false);
+}
+
+/* Counts the tables that the leaves of a level-0 part go to. */
+static void count_leaves(struct pt_op *op, struct move *m, const struct ptdesc *pt,
+    struct pt_range r)
+{
+	const pf_entry *from = entry_of(op->memory, pt, 0, r.va);
+
+	for_each_slot(0, r, s) {
+		if (pf_is_leaf(pf_load_locked(from), 0))
+			count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta,
+			    0);
+		from++;
+	}
+}
+
+/* Counts for a leaf that will be split: at the edges, or because the target is aligned otherwise. */
+static void count_parts(struct pt_op *op, struct move *m, unsigned l, struct pt_range s)
+{
+	if (l && (!is_whole(s, l) || !aligned_alike(m->delta, l))) {
+		for_each_slot(l - 1, s, t)
+			count_parts(op, m, l - 1, t);
+		return;
+	}
+	count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta, l);
+}
+
+static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
+    struct pt_range r);
+
+static void move_slot(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+	struct ptdesc *child;
+
+	if (pf_is_leaf(e, l)) {
+		if (m->counting)
+			count_parts(op, m, l, s);
+		else
+			move_leaf(op, m, pt, l, s.va);
+		return;
+	}
+	if (!pf_is_table(e, l))
+		return;
+	child = pt_desc(op->memory, pf_table_pa(e, l));
+	if (is_whole(s, l) && aligned_alike(m->delta, l) && child->used) {
+		move_table(op, m, pt, l, s.va, child);
+		return;
+	}
+	move_range(op, m, child, l - 1, s);
+	if (!m->counting && !(op->flags & PT_KEEP_TABLES) && !child->used) {
+		PT_STORE(&child->dead, 1, RELEASE);
+		unlink_child(op, pt, l, s.va, child);
+	}
+}
+
+static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	if (!m->counting)
+		break_runs(op, pt, l, r);
+	if (l == 0) {
+		if (m->counting)
+			count_leaves(op, m, pt, r);
+		else
+			move_leaves(op, m, pt, r);
+		return;
+	}
+	for_each_slot(l, r, s)
+		move_slot(op, m, pt, l, s);
+}
+
+/*
+ * Locks the cover of both ranges and, in address order, the tables of the lower range and then
+ * those of the upper that are not held yet (13).
+ */
+static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, struct pt_range to)
+{
+	bool up = from.va < to.va;
+	struct pt_range both = { up ? from.va : to.va, up ? to.last : from.last };
+	struct survey first = { .kind = up ? SURVEY_CHANGE : SURVEY_EMPTY, .side = m->side };
+	struct survey second = { .kind = up ? SURVEY_EMPTY : SURVEY_CHANGE,
+		.side = m->side,
+		.second = true,
+		.held_to = up ? from.last : to.last };
+	struct link link;
+
+	m->top = lock_cover(op, m->side->space, both, 0, &link, &m->top_level);
+	survey(op, &first, m->top, m->top_level, up ? from : to);
+	if (!op->err)
+		survey(op, &second, m->top, m->top_level, up ? to : from);
+	return op->err;
+}
+
+/* Readers that come across the move try again: the counter is odd meanwhile (14). */
+static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, struct pt_range to)
+{
+	struct survey source = { .kind = SURVEY_CHANGE, .side = m->side };
+	struct survey target = { .kind = SURVEY_EMPTY, .side = m->side };
+	struct pt_space *space = m->side->space;
+
+	if (op->prepare) {
+		prepare(op, &source, m->top, m->top_level, from);
+		prepare(op, &target, m->top, m->top_level, to);
+	}
+	m->counting = false;
+	port_lock(&op->memory->port, &space->move_lock);
+	PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);
+	move_range(op, m, m->top, m->top_level, from);
+	PT_FETCH_ADD(&space->move_seq, 1, RELEASE);
+	port_unlock(&op->memory->port, &space->move_lock);
+}
+
+static int op_move(struct pt_space *space, struct pt_range r, uint64_t to, uint32_t flags)
+{
+	struct pt_range target = { to, to + (r.last - r.va) };
+	struct pt_op op;
+	struct move m;
+	unsigned l = space->levels - 1u;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, NULL);
+	while (l && !aligned_alike(to - r.va, l))
+		l--;
+	op.split_to = (uint8_t)l;
+	for (;;) {
+		memset(&m, 0, sizeof(m));
+		m.side = &op.side[0];
+		m.delta = to - r.va;
+		m.counting = true;
+		err = move_enter(&op, &m, r, target);
+		if (err)
+			break;
+		move_range(&op, &m, m.top, m.top_level, r);
+		if (pt_op_ready(&op)) {
+			move_stores(&op, &m, r, target);
+			break;
+		}
+		op.prepare = false;
+		err = pt_op_reserve(&op);
+		if (err)
+			break;
+	}
+	pt_op_end(&op, harvest);
+	return err;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* An operation under way: locks, reserve, gather, end. */
+#include "space/op.h"
+
+#include <string.h>
+
+void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other, uint32_t flags,
+    struct pt_gather *gather)
+{
+	memset(op, 0, sizeof(*op));
+	op->memory = space->memory;
+	op->gather = gather;
+	op->flags = flags;
+	op->mmu = space->flags & PT_SPACE_MMU || (other && other->flags & PT_SPACE_MMU);
+	op->split_to = PT_MAX_LEVELS;
+	op->side[0].space = space;
+	op->side[1].space = other;
+	port_section_enter(&op->memory->port);
+}
+
+/* Roots are on the list of roots, so they are held apart. */
+static bool is_root(const struct pt_op *op, const struct ptdesc *pt, unsigned side)
+{
+	return op->side[side].space && op->side[side].space->root == pt;
+}
+
+void pt_op_hold(struct pt_op *op, struct ptdesc *pt)
+{
+	for (unsigned i = 0; i < PT_SIDES; i++) {
+		if (is_root(op, pt, i)) {
+			op->held_root[i] = pt;
+			return;
+		}
+	}
+	pt->pt_list.next = op->held;
+	op->held = pt;
+}
+
+void pt_op_unlock_all(struct pt_op *op)
+{
+	struct ptdesc *next;
+
+	for (struct ptdesc *pt = op->held; pt; pt = next) {
+		next = pt->pt_list.next;
+		pt_table_unlock(op->memory, pt);
+	}
+	op->held = NULL;
+	for (unsigned i = 0; i < PT_SIDES; i++) {
+		if (op->held_root[i])
+			pt_table_unlock(op->memory, op->held_root[i]);
+		op->held_root[i] = NULL;
+	}
+}
+
+void pt_op_flush_now(struct pt_op *op)
+{
+	const struct pt_port *port = &op->memory->port;
+
+	if (!(op->flush.leaves | op->flush.tables))
+		return;
+	for (unsigned i = 0; i < PT_SIDES && op->mmu && port->flush; i++) {
+		const struct pt_space *space = op->side[i].space;
+
+		if (!space)
+			break;
+		op->flush.cookie = space->cookie;
+		op->flush.kernel = space->flags & PT_SPACE_KERNEL;
+		port->flush(port->ctx, &op->flush);
+	}
+	op->flush.leaves = 0;
+	op->flush.tables = 0;
+}
+
+/* Hands the buffer over; everything in it was flushed. */
+static void release(struct pt_gather *gather)
+{
+	if (!gather || !gather->count)
+		return;
+	if (gather->release)
+		gather->release(gather->ctx, gather->runs, gather->count);
+	gather->count = 0;
+}
+
+void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bool accessed, bool dirty)
+{
+	struct pt_gather *g = op->gather;
+	struct pt_run *run;
+
+	if (!g)
+		return;
+	g->released += size;
+	if (g->count) {
+		run = &g->runs[g->count - 1];
+		if (run->pa.v + run->size == pa && run->accessed == accessed &&
+		    run->dirty == dirty) {
+			run->size += size;
+			return;
+		}
+		if (g->count == g->capacity) {
+			pt_op_flush_now(op);
+			release(g);
+		}
+	}
+	run = &g->runs[g->count++];
+	run->pa.v = pa;
+	run->size = size;
+	run->accessed = accessed;
+	run->dirty = dirty;
+}
+
+void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt)
+{
+	struct ptdesc *deposit;
+
+	pt_state_move(op->memory, pt, PT_LINKED, PT_UNLINKED);
+	while ((deposit = pt_withdraw(pt))) {
+		deposit->pt_list.next = op->never;
+		op->never = deposit;
+	}
+	pt->pt_list.prev = op->out;
+	op->out = pt;
+}
+
+/* Queues the unlinked tables for their grace period. They were flushed. */
+static void hand_over(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *))
+{
+	struct ptdesc *next;
+
+	if (harvest)
+		for (struct ptdesc *pt = op->out; pt; pt = pt->pt_list.prev)
+			if (pt->used)
+				harvest(op, pt);
+	release(op->gather);
+	for (struct ptdesc *pt = op->out; pt; pt = next) {
+		next = pt->pt_list.prev;
+		pagetable_free_defer(op->memory, pt, pt->space ? &pt->space->account : NULL);
+	}
+	op->out = NULL;
+	for (struct ptdesc *pt = op->never; pt; pt = next) {
+		next = pt->pt_list.next;
+		pagetable_free(op->memory, pt, pt->space ? &pt->space->account : NULL);
+	}
+	op->never = NULL;
+}
+
+bool pt_op_ready(const struct pt_op *op)
+{
+	for (unsigned i = 0; i < PT_SIDES && op->side[i].space; i++)
+		for (unsigned l = 0; l < op->side[i].space->levels; l++)
+			if (op->side[i].need[l] > op->side[i].spares[l])
+				return false;
+	return true;
+}
+
+static struct ptdesc *alloc_table(const struct pt_op *op, const struct pt_side *side,
+    unsigned level)
+{
+	struct pt_space *space = side->space;
+	struct ptdesc *pt = pagetable_alloc(op->memory, space->classes[level], level,
+	    &space->account, space->flags & PT_SPACE_KERNEL ? PT_KERNEL_TABLE : 0);
+
+	if (pt)
+		pt->space = space;
+	return pt;
+}
+
+/* Fills one side's reserve; false: the allocator was empty. */
+static bool fill_reserve(const struct pt_op *op, struct pt_side *side)
+{
+	for (unsigned l = 0; l < side->space->levels; l++) {
+		while (side->spares[l] < side->need[l]) {
+			struct ptdesc *pt = alloc_table(op, side, l);
+
+			if (!pt)
+				return false;
+			pt->pt_list.next = side->spare[l];
+			side->spare[l] = pt;
+			side->spares[l]++;
+		}
+	}
+	return true;
+}
+
+static bool fill_all(struct pt_op *op)
+{
+	for (unsigned i = 0; i < PT_SIDES && op->side[i].space; i++)
+		if (!fill_reserve(op, &op->side[i]))
+			return false;
+	return true;
+}
+
+int pt_op_reserve(struct pt_op *op)
+{
+	pt_op_unlock_all(op);
+	pt_op_flush_now(op);
+	hand_over(op, NULL);
+	while (!fill_all(op)) {
+		if (op->slept || !(op->flags & PT_MAY_SLEEP))
+			return -PT_ENOMEM;
+		op->slept = true;
+		port_section_exit(&op->memory->port);
+		pt_reclaim_poll(op->memory, true);
+		port_section_enter(&op->memory->port);
+	}
+	for (unsigned i = 0; i < PT_SIDES; i++)
+		memset(op->side[i].need, 0, sizeof(op->side[i].need));
+	return 0;
+}
+
+struct ptdesc *pt_op_take(struct pt_op *op, struct pt_side *side, unsigned level, uint64_t base)
+{
+	struct ptdesc *pt = side->spare[level];
+
+	(void)op;
+	side->spare[level] = pt->pt_list.next;
+	side->spares[level]--;
+	pt->space = side->space;
+	pt->base = (pt->base & 255) | base;
+	return pt;
+}
+
+void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *))
+{
+	struct pt_memory *memory = op->memory;
+	struct ptdesc *next;
+
+	pt_op_unlock_all(op);
+	pt_op_flush_now(op);
+	hand_over(op, harvest);
+	for (unsigned i = 0; i < PT_SIDES && op->side[i].space; i++) {
+		for (unsigned l = 0; l < op->side[i].space->levels; l++) {
+			for (struct ptdesc *pt = op->side[i].spare[l]; pt; pt = next) {
+				next = pt->pt_list.next;
+				pagetable_free(memory, pt, &pt->space->account);
+			}
+		}
+	}
+	port_section_exit(&memory->port);
+	pt_reclaim_poll(memory, false);
+}
+
+/* Takes a leaf table out of the account of a space that no longer maps it but others do. */
+void pt_op_disown(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
+{
+	bool irq = op->memory->config.irq;
+	unsigned cpu;
+
+	if (pt->space != space)
+		return;
+	pt->space = NULL;
+	cpu = port_cpu_pin(&op->memory->port, irq);
+	pt_account_add(op->memory, &space->account, cpu, ptdesc_level(pt), -1);
+	port_cpu_unpin(&op->memory->port, irq);
+}
+
+void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
+{
+	/*
+	 * The table stays frozen to its end, also for the last who shares it: a reader of the
+	 * space that leaves may still be inside and must not see the other's changes.
+	 */
+	pt_table_lock(op->memory, pt);
+	if (pt->pt_share_count-- == 1) {
+		PT_STORE(&pt->dead, 1, RELEASE);
+		pt_table_unlock(op->memory, pt);
+		pt_op_unlinked(op, pt);
+		return;
+	}
+	pt_op_disown(op, space, pt);
+	pt_table_unlock(op->memory, pt);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * An operation under way: what it has locked, reserved, unlinked and must flush. The part that
+ * knows no format; space/op.c. Numbers in comments are rules of DESIGN.md, "Many CPUs".
+ */
+#ifndef PTDESC_SPACE_OP_H
+#define PTDESC_SPACE_OP_H
+
+#include <ptdesc/space.h>
+#include "core/defects.h"
+#include "core/memory.h"
+#include "space/ops.h"
+
+/* A space that the operation works on, with the tables it has in reserve for it, by level. */
+struct pt_side {
+	struct pt_space *space;
+	struct ptdesc *spare[PT_MAX_LEVELS]; /* chains through pt_list.next */
+	uint32_t spares[PT_MAX_LEVELS];
+	uint32_t need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
+};
+
+/* Two spaces at most: copying and sharing. */
+#define PT_SIDES 2u
+
+struct pt_op {
+	struct pt_memory *memory;
+	struct pt_gather *gather; /* NULL: what is unmapped is dropped */
+	uint32_t flags;           /* of the call */
+	int err;                  /* conflict found by the survey */
+	struct ptdesc *held;      /* locked tables but roots, chain through pt_list.next */
+	struct ptdesc *out;       /* unlinked tables, chain through pt_list.prev */
+	struct ptdesc *never;     /* deposits of dead tables, never linked; pt_list.next */
+	struct ptdesc *held_root[PT_SIDES]; /* their pt_list is the list of roots */
+	bool mmu;         /* an MMU may write accessed and dirty behind us */
+	bool slept;       /* has waited for a grace period already */
+	bool truly;       /* holds a truly shared table */
+	bool prepare;     /* the survey saw leaves to split or tables to unshare */
+	uint8_t split_to; /* leaves above this level are split even if the range covers them */
+	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
+	struct pt_side side[PT_SIDES];
+};
+
+/* Begins: read section entered (1). other may be NULL. */
+void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other, uint32_t flags,
+    struct pt_gather *gather);
+
+/*
+ * Keeps a table that the caller has locked and found to be linked, until the end. Not before: the
+ * links of a table that is on its way out are in use.
+ */
+void pt_op_hold(struct pt_op *op, struct ptdesc *pt);
+
+/*
+ * Drops all locks, hands over what was unlinked on others' behalf, and reserves what the survey
+ * needs. 0: survey again; -PT_ENOMEM. The reserve only grows, so it ends (8).
+ */
+PT_MUST_CHECK int pt_op_reserve(struct pt_op *op);
+
+/* True when every side has in reserve what it needs. */
+bool pt_op_ready(const struct pt_op *op);
+
+/* A reserved table for a level, private, of that side's space, at base. */
+struct ptdesc *pt_op_take(struct pt_op *op, struct pt_side *side, unsigned level, uint64_t base);
+
+/* Notes that [va, last] must be flushed: leaf entries of level, or entries that held a table. */
+static inline void pt_op_flush(struct pt_op *op, uint64_t va, uint64_t last, unsigned level,
+    bool table)
+{
+	if (!(op->flush.leaves | op->flush.tables)) {
+		op->flush.start.v = va;
+		op->flush.last.v = last;
+	}
+	if (va < op->flush.start.v)
+		op->flush.start.v = va;
+	if (last > op->flush.last.v)
+		op->flush.last.v = last;
+	if (table)
+		op->flush.tables |= 1u << level;
+	else
+		op->flush.leaves |= 1u << level;
+}
+
+/* Flushes now, what was noted so far; allowed under locks, where waiters answer requests (12). */
+void pt_op_flush_now(struct pt_op *op);
+
+/* A table was unlinked and is dead: frozen from here on, gathered (9, 11). */
+void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt);
+
+/* Adds unmapped memory to the gather; a full buffer is flushed and handed over (L3). */
+void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bool accessed, bool dirty);
+
+/*
+ * Ends, in this order (12): unlock, flush, hand over memory and tables, leave the section, drive
+ * grace periods on. harvest adds what a table that was unlinked whole still maps to the gather; it
+ * is called after the flush, when nobody writes the table any more.
+ */
+void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *));
+
+/* Unlocks everything; a conflict or a cover that emptied. */
+void pt_op_unlock_all(struct pt_op *op);
+
+/* Takes a table that stays out of the account of a space that leaves it. Its lock is held. */
+void pt_op_disown(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
+
+/* Sets and clears attribute flags of what is mapped, leaving the others: pt_protect's errors. */
+PT_MUST_CHECK int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set,
+    uint32_t clear, uint32_t flags);
+
+/* Charges a boot table of a level that becomes this space's. */
+void pt_space_charge(struct pt_space *space, unsigned level);
+
+/* Drops a share of a leaf table; the last one kills it. The parent's lock is held. */
+void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Truly shared tables of level 1, which hold large leaves that all sharers see change (L6, 16). */
+
+/* The range of the level-2 entry that such a table hangs from. */
+static struct pt_range shared_range(uint64_t va)
+{
+	struct pt_range r = { va & ~slot_mask(2), va | slot_mask(2) };
+
+	return r;
+}
+
+/* Locks the level-2 table of a space above va and returns it, NULL when there is none. */
+static struct ptdesc *lock_above(struct pt_op *op, struct pt_space *space, uint64_t va)
+{
+	struct link link;
+	unsigned l;
+	struct ptdesc *pt = lock_cover(op, space, shared_range(va), 2, &link, &l);
+
+	return l == 2 ? pt : NULL;
+}
+
+/* Does a level-1 table hold leaves only, with nothing deposited. */
+static bool leaves_only(const struct pt_op *op, const struct ptdesc *pt)
+{
+	const pf_entry *entry = table_of(op->memory, pt, 1);
+
+	for (unsigned i = 0; i < 1u << pf_bits(1); i++)
+		if (pf_is_table(pf_load_locked(&entry[i]), 1))
+			return false;
+	return !pt->pmd_huge_pte;
+}
+
+/* Finds and locks the table to share below its locked parent. */
+static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, struct ptdesc **pt)
+{
+	struct survey q = { .kind = SURVEY_LOCK, .side = &op->side[0] };
+	pf_entry e = parent ? pf_load_locked(entry_of(op->memory, parent, 2, va)) : pf_empty(2);
+
+	if (!pf_is_table(e, 2))
+		return -PT_ENOENT;
+	*pt = lock_child(op, &q, parent, 2, va, e);
+	if (!*pt)
+		return -PT_ENOENT;
+	return (*pt)->shared || leaves_only(op, *pt) ? 0 : -PT_ESPLIT;
+}
+
+/* Locks both parents, the lower id first and its tree finished before the other (13). */
+static int share_enter(struct pt_op *op, uint64_t va, struct ptdesc **pt, struct ptdesc **above)
+{
+	struct pt_space *src = op->side[0].space;
+	struct survey q = { .kind = SURVEY_POPULATE, .side = &op->side[1], .floor = 2 };
+	struct link link;
+	unsigned l;
+	int err = 0;
+
+	if (src->id < op->side[1].space->id)
+		err = source_table(op, lock_above(op, src, va), va, pt);
+	if (err)
+		return err;
+	*above = lock_cover(op, op->side[1].space, shared_range(va), 2, &link, &l);
+	if (l == 2 && pf_load_locked(entry_of(op->memory, *above, 2, va)) != pf_empty(2))
+		return -PT_EEXIST;
+	survey(op, &q, *above, l, shared_range(va));
+	if (l > 2 && pf_is_leaf(pf_load_locked(entry_of(op->memory, *above, l, va)), l))
+		return -PT_EEXIST;
+	if (src->id > op->side[1].space->id)
+		err = source_table(op, lock_above(op, src, va), va, pt);
+	return err;
+}
+
+static void share_stores(struct pt_op *op, uint64_t va, struct ptdesc *pt, struct ptdesc *above)
+{
+	struct pt_space *dst = op->side[1].space;
+	unsigned l = above == dst->root ? dst->levels - 1u : ptdesc_level(above);
+
+	if (pt->shared) {
+		pt_table_lock(op->memory, pt);
+		pt->pt_share_count++;
+		pt_table_unlock(op->memory, pt);
+	} else {
+		pt_op_disown(op, op->side[0].space, pt);
+		pt->pt_share_count = 2;
+		PT_STORE(&pt->shared, SHARED_TRULY, RELEASE);
+	}
+	above = path_to(op, &op->side[1], above, l, va, 2);
+	put(op, entry_of(op->memory, above, 2, va), pf_make_table(table_pa(pt, 1), 2));
+	above->used++;
+}
+
+static int op_share_table(struct pt_space *dst, struct pt_space *src, uint64_t va, uint32_t flags)
+{
+	struct ptdesc *above = NULL;
+	struct ptdesc *pt = NULL;
+	struct pt_op op;
+	int err;
+
+	pt_op_begin(&op, src, dst, flags, NULL);
+	for (;;) {
+		err = share_enter(&op, va, &pt, &above);
+		if (err || pt_op_ready(&op))
+			break;
+		err = pt_op_reserve(&op);
+		if (err)
+			break;
+	}
+	if (!err)
+		share_stores(&op, va, pt, above);
+	pt_op_end(&op, NULL);
+	return err;
+}
+
+static int op_unshare_table(struct pt_space *space, uint64_t va)
+{
+	struct ptdesc *parent;
+	struct ptdesc *pt;
+	struct pt_op op;
+	int err = -PT_ENOENT;
+	pf_entry e;
+
+	pt_op_begin(&op, space, NULL, 0, NULL);
+	parent = lock_above(&op, space, va);
+	e = parent ? pf_load_locked(entry_of(op.memory, parent, 2, va)) : pf_empty(2);
+	if (pf_is_table(e, 2)) {
+		pt = pt_desc(op.memory, pf_table_pa(e, 2));
+		if (PT_LOAD(&pt->shared, ACQUIRE) == SHARED_TRULY) {
+			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
+			parent->used--;
+			flush_below(&op, va, 2);
+			pt_op_drop_share(&op, space, pt);
+			err = 0;
+		}
+	}
+	pt_op_end(&op, NULL);
+	return err;
+}

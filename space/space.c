@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The public calls on a space: every argument is checked here, once, before a format's own copy. */
+#include "space/op.h"
+
+#include <string.h>
+
+/* A range that can be walked: the errors that every range call has. */
+static int check_range(const struct pt_space *space, pt_va va, uint64_t size, struct pt_range *r)
+{
+	const struct pt_format *f = space ? space->format : NULL;
+	uint64_t page = f ? (UINT64_C(1) << f->page_shift) - 1 : 0;
+	uint64_t last = va.v + size - 1;
+	uint64_t top;
+
+	if (!f || !size)
+		return -PT_EINVAL;
+	if ((va.v | size) & page)
+		return -PT_EALIGN;
+	if (last < va.v)
+		return -PT_EOVERFLOW;
+	r->va = va.v;
+	r->last = last;
+	if (f->flags & PT_FORMAT_SIGNED) {
+		/* All bits from the top translated one upwards are equal, in both ends alike. */
+		top = va.v >> (f->va_bits - 1);
+		if (top != 0 && top != ~UINT64_C(0) >> (f->va_bits - 1))
+			return -PT_ECANON;
+		return last >> (f->va_bits - 1) == top ? 0 : -PT_ECANON;
+	}
+	if (f->va_bits < 64 && va.v >> f->va_bits)
+		return -PT_ECANON;
+	return f->va_bits < 64 && last >> f->va_bits ? -PT_EOVERFLOW : 0;
+}
+
+/* The page that holds an address. */
+static int check_page(const struct pt_space *space, pt_va va, struct pt_range *r)
+{
+	uint64_t page = space && space->format ? UINT64_C(1) << space->format->page_shift : 1;
+
+	return check_range(space, pt_make_va(va.v & ~(page - 1)), page, r);
+}
+
+static int check_flags(uint32_t flags, uint32_t known)
+{
+	return flags & ~known ? -PT_EINVAL : 0;
+}
+
+/* [pa, pa + size) is memory that an entry of the format can hold. */
+static int check_pa(const struct pt_format *f, pt_pa pa, uint64_t size)
+{
+	uint64_t last = pa.v + size - 1;
+
+	if (pa.v & ((UINT64_C(1) << f->page_shift) - 1))
+		return -PT_EALIGN;
+	if (last < pa.v || (f->pa_bits < 64 && last >> f->pa_bits))
+		return -PT_EPA;
+	return 0;
+}
+
+/* Cuts the next piece off a range that is worked on piecewise: what one level-2 entry maps. */
+static struct pt_range next_piece(const struct pt_space *space, struct pt_range r, uint32_t flags)
+{
+	unsigned level = space->levels > 2 ? 2 : 1;
+	uint64_t end = r.va | ((UINT64_C(1) << pt_format_shift(space->format, level)) - 1);
+
+	if (flags & PT_PIECEWISE && end < r.last)
+		r.last = end;
+	return r;
+}
+
+/* Registers the kinds of table that a format has at its levels. */
+static int find_classes(struct pt_space *space)
+{
+	for (unsigned l = 0; l < space->levels; l++) {
+		unsigned id;
+		int err = pt_class_register(space->memory, &space->format->tables[l], &id);
+
+		if (err)
+			return err;
+		space->classes[l] = (uint8_t)id;
+	}
+	return 0;
+}
+
+static void list_root(struct pt_memory *memory, struct ptdesc *root)
+{
+	port_lock(&memory->port, &memory->roots_lock);
+	root->pt_list.prev = NULL;
+	root->pt_list.next = memory->roots;
+	if (memory->roots)
+		memory->roots->pt_list.prev = root;
+	memory->roots = root;
+	port_unlock(&memory->port, &memory->roots_lock);
+}
+
+static void unlist_root(struct pt_memory *memory, struct ptdesc *root)
+{
+	port_lock(&memory->port, &memory->roots_lock);
+	if (root->pt_list.prev)
+		root->pt_list.prev->pt_list.next = root->pt_list.next;
+	else
+		memory->roots = root->pt_list.next;
+	if (root->pt_list.next)
+		root->pt_list.next->pt_list.prev = root->pt_list.prev;
+	port_unlock(&memory->port, &memory->roots_lock);
+}
+
+/* What pt_space_init and pt_space_adopt have in common, before there is a root. */
+static int start_space(struct pt_space *space, struct pt_memory *memory,
+    const struct pt_format *format, uint32_t flags, void *cookie)
+{
+	if (!space || !memory || !format || flags & ~(uint32_t)(PT_SPACE_MMU | PT_SPACE_KERNEL))
+		return -PT_EINVAL;
+	if (memory->stage != PT_STAGE_ONLINE)
+		return -PT_ESTAGE;
+	if (format->page_shift != memory->config.page_shift)
+		return -PT_ENOTSUP;
+	memset(space, 0, sizeof(*space));
+	space->memory = memory;
+	space->format = format;
+	space->cookie = cookie;
+	space->flags = flags;
+	space->levels = format->levels;
+	space->id = PT_FETCH_ADD(&memory->next_space, 1, RELAXED);
+	return find_classes(space);
+}
+
+int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
+    uint32_t flags, void *cookie)
+{
+	int err = start_space(space, memory, format, flags, cookie);
+	unsigned top;
+
+	if (err)
+		return err;
+	top = space->levels - 1u;
+	space->root = pagetable_alloc(memory, space->classes[top], top, &space->account,
+	    flags & PT_SPACE_KERNEL ? PT_KERNEL_TABLE : 0);
+	if (!space->root)
+		return -PT_ENOMEM;
+	space->root->space = space;
+	space->top = ptdesc_address(memory, space->root);
+	pt_state_move(memory, space->root, PT_PRIVATE, PT_LINKED);
+	list_root(memory, space->root);
+	return 0;
+}
+
+void pt_space_charge(struct pt_space *space, unsigned level)
+{
+	bool irq = space->memory->config.irq;
+	unsigned cpu = port_cpu_pin(&space->memory->port, irq);
+
+	pt_account_add(space->memory, &space->account, cpu, level, 1);
+	port_cpu_unpin(&space->memory->port, irq);
+}
+
+int pt_space_adopt(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
+    uint32_t flags, void *cookie, pt_pa root)
+{
+	int err = start_space(space, memory, format, flags, cookie);
+	struct pt_page *page;
+
+	if (err)
+		return err;
+	page = pt_page_of(memory, root.v >> memory->config.page_shift);
+	if (!page || memdesc_type(page->memdesc) != MEMDESC_PAGE_TABLE)
+		return -PT_ENOENT;
+	space->root = (struct ptdesc *)memdesc_ptr(page->memdesc);
+	if (ptdesc_level(space->root) != space->levels - 1u || space->root->space ||
+	    ptdesc_pa(memory, space->root).v != root.v)
+		return -PT_ENOENT;
+	space->top = ptdesc_address(memory, space->root);
+	err = format->ops->adopt(space);
+	if (!err)
+		list_root(memory, space->root);
+	return err;
+}
+
+/* Unmaps all of one half and frees its tables. */
+static int clear_half(struct pt_space *space, struct pt_range r, struct pt_gather *gather)
+{
+	int err = space->format->ops->unmap(space, r, 0, gather);
+
+	return err ? err : space->format->ops->prune(space, r, r);
+}
+
+int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)
+{
+	const struct pt_format *f = space ? space->format : NULL;
+	struct pt_range low = { 0, 0 };
+	struct pt_range high = { 0, UINT64_MAX };
+	unsigned bits;
+	int err;
+
+	if (!f || !space->root)
+		return -PT_EINVAL;
+	bits = f->flags & PT_FORMAT_SIGNED ? f->va_bits - 1u : f->va_bits;
+	low.last = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+	high.va = ~low.last;
+	err = clear_half(space, low, gather);
+	if (!err && f->flags & PT_FORMAT_SIGNED)
+		err = clear_half(space, high, gather);
+	if (err)
+		return err;
+	unlist_root(space->memory, space->root);
+	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
+	PT_STORE(&space->root->dead, 1, RELEASE);
+	pagetable_free_defer(space->memory, space->root, &space->account);
+	space->root = NULL;
+	pt_reclaim_poll(space->memory, false);
+	for (unsigned l = 0; l < space->levels; l++)
+		if (pt_account_tables(&space->account, l))
+			return -PT_EBUSY;
+	return 0;
+}
+
+struct pt_root pt_space_root(const struct pt_space *space)
+{
+	struct pt_root root;
+
+	root.pa = ptdesc_pa(space->memory, space->root);
+	root.levels = space->levels;
+	root.value = space->format->ops->root_value(root.pa.v, space->levels);
+	return root;
+}
+
+void pt_space_stats(const struct pt_space *space, struct pt_space_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	for (unsigned l = 0; l < space->levels; l++) {
+		stats->tables[l] = pt_account_tables(&space->account, l);
+		stats->table_bytes += stats->tables[l] * space->format->tables[l].size;
+		stats->descriptor_bytes += stats->tables[l] * sizeof(struct ptdesc);
+	}
+}
+
+/* Maps a checked range, whole or piece by piece. */
+static int map_pieces(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
+    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+{
+	for (;;) {
+		struct pt_range piece = next_piece(space, r, flags);
+		int err = space->format->ops->map(space, piece, source, attr, flags, replace,
+		    gather);
+
+		if (err || piece.last == r.last)
+			return err;
+		r.va = piece.last + 1;
+	}
+}
+
+#define MAP_FLAGS (PT_SMALL | PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE)
+
+int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr, uint32_t flags)
+{
+	struct pt_map_source source = { va.v, pa.v, NULL };
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, MAP_FLAGS);
+	if (!err)
+		err = check_pa(space->format, pa, size);
+	return err ? err : map_pieces(space, r, &source, attr, flags, false, NULL);
+}
+
+int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr,
+    uint32_t flags, struct pt_gather *gather)
+{
+	struct pt_map_source source = { va.v, pa.v, NULL };
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, MAP_FLAGS);
+	if (!err)
+		err = check_pa(space->format, pa, size);
+	return err ? err : map_pieces(space, r, &source, attr, flags, true, gather);
+}
+
+int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count, pt_attr attr,
+    uint32_t flags)
+{
+	struct pt_map_source source = { va.v, 0, pas };
+	const struct pt_format *f = space ? space->format : NULL;
+	struct pt_range r;
+	uint64_t all = 0;
+	int err;
+
+	if (!f || !pas || !count || check_flags(flags, MAP_FLAGS))
+		return -PT_EINVAL;
+	if (count > UINT64_MAX >> f->page_shift)
+		return -PT_EOVERFLOW;
+	err = check_range(space, va, (uint64_t)count << f->page_shift, &r);
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++)
+		all |= pas[i].v;
+	err = check_pa(f, pt_make_pa(all), 1);
+	return err ? err :
+		     map_pieces(space, r, &source, attr, flags | PT_SMALL, false, NULL);
+}
+
+int pt_cursor_flush(struct pt_cursor *cursor)
+{
+	int err;
+
+	if (!cursor->count)
+		return 0;
+	err = pt_map_list(cursor->space, cursor->va, cursor->pas, cursor->count, cursor->attr,
+	    cursor->flags);
+	if (err)
+		return err;
+	cursor->va.v += (uint64_t)cursor->count << cursor->space->format->page_shift;
+	cursor->count = 0;
+	return 0;
+}
+
+int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint32_t flags,
+    struct pt_gather *gather)
+{
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE);
+	if (!err && gather && (!gather->runs || !gather->capacity))
+		err = -PT_EINVAL;
+	while (!err) {
+		struct pt_range piece = next_piece(space, r, flags);
+
+		err = space->format->ops->unmap(space, piece, flags, gather);
+		if (piece.last == r.last)
+			break;
+		r.va = piece.last + 1;
+	}
+	return err;
+}
+
+int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt_attr attr, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE);
+	while (!err) {
+		struct pt_range piece = next_piece(space, r, flags);
+
+		err = space->format->ops->protect(space, piece, attr, flags);
+		if (piece.last == r.last)
+			break;
+		r.va = piece.last + 1;
+	}
+	return err;
+}
+
+int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uint32_t clear,
+    uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_MAY_SLEEP);
+	return err ? err : space->format->ops->modify(space, r, set, clear, flags);
+}
+
+int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out)
+{
+	struct pt_range r;
+	int err = out ? check_page(space, va, &r) : -PT_EINVAL;
+
+	return err ? err : space->format->ops->translate(space, va.v, out);
+}
+
+int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn, void *ctx)
+{
+	struct pt_range r;
+	int err = fn ? check_range(space, va, size, &r) : -PT_EINVAL;
+
+	return err ? err : space->format->ops->walk(space, r, fn, ctx);
+}
+
+int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_range(src, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_COW | PT_SHARE | PT_DEPOSIT | PT_KEEP_TABLES |
+					     PT_MAY_SLEEP | PT_PIECEWISE);
+	if (!err && (!dst || dst == src || (flags & PT_SHARE && !(flags & PT_COW))))
+		err = -PT_EINVAL;
+	if (!err && (dst->format != src->format || dst->memory != src->memory))
+		err = -PT_ENOTSUP;
+	while (!err) {
+		struct pt_range piece = next_piece(src, r, flags);
+
+		err = src->format->ops->copy(dst, src, piece, flags);
+		if (piece.last == r.last)
+			break;
+		r.va = piece.last + 1;
+	}
+	return err;
+}
+
+int pt_move(struct pt_space *space, pt_va va, uint64_t size, pt_va to, uint32_t flags)
+{
+	struct pt_range from;
+	struct pt_range target;
+	int err = check_range(space, va, size, &from);
+
+	if (!err)
+		err = check_range(space, to, size, &target);
+	if (!err)
+		err = check_flags(flags, PT_DEPOSIT | PT_KEEP_TABLES | PT_MAY_SLEEP);
+	if (!err && from.va <= target.last && target.va <= from.last)
+		err = -PT_EINVAL;
+	return err ? err : space->format->ops->move(space, from, to.v, flags);
+}
+
+int pt_split(struct pt_space *space, pt_va va, uint64_t size, unsigned target, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_DEPOSIT | PT_MAY_SLEEP);
+	if (!err && (target >= space->levels || !(space->format->leaves >> target & 1)))
+		err = -PT_EINVAL;
+	return err ? err : space->format->ops->split(space, r, target, flags);
+}
+
+int pt_collapse(struct pt_space *space, pt_va va, unsigned level, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_page(space, va, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_DEPOSIT | PT_MAY_SLEEP);
+	if (!err && (level == 0 || level >= space->levels || !(space->format->leaves >> level & 1)))
+		err = -PT_EINVAL;
+	return err ? err : space->format->ops->collapse(space, r.va, level, flags);
+}
+
+int pt_populate(struct pt_space *space, pt_va va, uint64_t size, unsigned level, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_MAY_SLEEP);
+	if (!err && level >= space->levels)
+		err = -PT_EINVAL;
+	return err ? err : space->format->ops->populate(space, r, level, flags);
+}
+
+int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_va floor, pt_va ceiling)
+{
+	struct pt_range within = { floor.v, ceiling.v - 1 };
+	struct pt_range r;
+	int err = check_range(space, va, size, &r);
+
+	return err ? err : space->format->ops->prune(space, r, within);
+}
+
+int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va, uint32_t flags)
+{
+	struct pt_range r;
+	int err = check_page(src, va, &r);
+
+	if (!err)
+		err = check_flags(flags, PT_MAY_SLEEP);
+	if (!err && (!dst || dst == src))
+		err = -PT_EINVAL;
+	if (!err && (dst->format != src->format || dst->memory != src->memory || src->levels < 4))
+		err = -PT_ENOTSUP;
+	return err ? err : src->format->ops->share_table(dst, src, r.va, flags);
+}
+
+int pt_unshare_table(struct pt_space *space, pt_va va)
+{
+	struct pt_range r;
+	int err = check_page(space, va, &r);
+
+	if (!err && space->levels < 4)
+		err = -PT_ENOTSUP;
+	return err ? err : space->format->ops->unshare_table(space, r.va);
+}
+
+int pt_age(struct pt_space *space, pt_va va, uint64_t size, uint64_t *young)
+{
+	struct pt_range r;
+	int err = young ? check_range(space, va, size, &r) : -PT_EINVAL;
+
+	return err ? err : space->format->ops->age(space, r, young);
+}
+
+int pt_dirty(struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn, void *ctx,
+    uint64_t *bytes)
+{
+	struct pt_range r;
+	int err = bytes ? check_range(space, va, size, &r) : -PT_EINVAL;
+
+	return err ? err : space->format->ops->dirty(space, r, fn, ctx, bytes);
+}
+
+int pt_access_fault(struct pt_space *space, pt_va va, uint32_t access)
+{
+	struct pt_range r;
+	int err = check_page(space, va, &r);
+
+	if (!err && (!access || access & ~(uint32_t)(PT_READ | PT_WRITE | PT_EXEC | PT_USER)))
+		err = -PT_EINVAL;
+	return err ? err : space->format->ops->access_fault(space, va.v, access);
+}
+
+int pt_check(const struct pt_space *space, struct pt_fault_report *report)
+{
+	return space && space->root && report ? space->format->ops->check(space, report) :
+						-PT_EINVAL;
+}
+
+void pt_dump(const struct pt_space *space, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	space->format->ops->dump(space, line, ctx);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Unmapping: clearing entries, cutting off whole tables, freeing empty ones. */
+
+/* Leaves on their way to the gather: neighbours of equal state become one run. */
+struct run_builder {
+	uint64_t pa;
+	uint64_t size; /* 0: none yet */
+	bool accessed;
+	bool dirty;
+};
+
+static inline void build_run(struct pt_op *op, struct run_builder *b, pf_entry e, unsigned l)
+{
+	uint64_t pa = pf_leaf_pa(e, l);
+	bool accessed = pf_accessed(e, l);
+	bool dirty = pf_dirty(e, l);
+
+	if (b->size && pa == b->pa + b->size && accessed == b->accessed && dirty == b->dirty) {
+		b->size += slot_mask(l) + 1;
+		return;
+	}
+	if (b->size)
+		pt_op_gather(op, b->pa, b->size, b->accessed, b->dirty);
+	b->pa = pa;
+	b->size = slot_mask(l) + 1;
+	b->accessed = accessed;
+	b->dirty = dirty;
+}
+
+/* Adds the leaves among count entries of a table that nobody changes to the gather. */
+static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
+{
+	struct run_builder b = { .size = 0 };
+
+	for (; count--; entry++) {
+		pf_entry e = pf_load_locked(entry);
+
+		if (pf_is_leaf(e, l))
+			build_run(op, &b, e, l);
+	}
+	if (b.size)
+		pt_op_gather(op, b.pa, b.size, b.accessed, b.dirty);
+}
+
+/*
+ * What a table that was unlinked whole still maps: it is the list itself. Called after the flush,
+ * when no MMU writes it any more, so it is read plainly (19).
+ */
+static void harvest(struct pt_op *op, const struct ptdesc *pt)
+{
+	unsigned l = ptdesc_level(pt);
+
+	if (op->gather && !(pt->shared == SHARED_COW))
+		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
+}
+
+/* Cuts a shared table off an entry of a locked parent; the other sharers keep it. */
+static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
+{
+	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
+	pt_op_drop_share(op, side->space, pt);
+}
+
+/* Kills a table that no entry points to any more, and all below it; they are locked. */
+static void cut_tree(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
+{
+	const pf_entry *entry = table_of(op->memory, pt, l);
+
+	for (unsigned left = l ? pt->used : 0; left; entry++) {
+		pf_entry e = pf_load_locked(entry);
+		struct ptdesc *child;
+
+		if (e == pf_empty(l))
+			continue;
+		left--;
+		if (!pf_is_table(e, l))
+			continue;
+		child = pt_desc(op->memory, pf_table_pa(e, l));
+		if (child->shared)
+			cut_shared(op, side, child, l - 1);
+		else
+			cut_tree(op, side, child, l - 1);
+	}
+	PT_STORE(&pt->dead, 1, RELEASE);
+	pt_op_unlinked(op, pt);
+}
+
+/* Notes that everything below an entry of level l goes. */
+static void flush_below(struct pt_op *op, uint64_t va, unsigned l)
+{
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	op->flush.tables |= (1u << l) - 1;
+	op->flush.leaves |= (1u << l) - 1;
+}
+
+/* Cuts the table below an entry off, whatever it maps. */
+static void cut_child(struct pt_op *op, struct pt_side *side, struct ptdesc *parent, unsigned l,
+    uint64_t va, struct ptdesc *child)
+{
+	put(op, entry_of(op->memory, parent, l, va), pf_empty(l));
+	parent->used--;
+	flush_below(op, va, l);
+	if (child->shared)
+		cut_shared(op, side, child, l - 1);
+	else
+		cut_tree(op, side, child, l - 1);
+}
+
+/* A large leaf took its deposit along. */
+static void return_deposit(struct pt_op *op, struct ptdesc *pt, unsigned l)
+{
+	struct ptdesc *deposit;
+
+	if (l != 1 || !(op->flags & PT_DEPOSIT))
+		return;
+	deposit = pt_withdraw(pt);
+	if (deposit) {
+		deposit->pt_list.next = op->never;
+		op->never = deposit;
+	}
+}
+
+/*
+ * Clears entries one by one: an exchange each where an MMU may write them (19). What goes to the
+ * gather is cleared before, and the flush noted, since a full buffer is flushed and handed over.
+ */
+static void clear_leaves(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r)
+{
+	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
+	unsigned count = index_of(r.last, l) - index_of(r.va, l) + 1;
+	struct run_builder b = { .size = 0 };
+	unsigned used = 0;
+
+	pt_op_flush(op, r.va, r.last, l, false);
+	for (unsigned i = 0; i < count; i++) {
+		pf_entry e = pf_load_locked(&entry[i]);
+
+		if (e == pf_empty(l))
+			continue;
+		used++;
+		if (op->mmu)
+			e = pf_exchange(&entry[i], pf_empty(l));
+		else
+			pf_store_leaf(&entry[i], pf_empty(l));
+		build_run(op, &b, e, l);
+	}
+	if (b.size)
+		pt_op_gather(op, b.pa, b.size, b.accessed, b.dirty);
+	wrote(op, entry, count);
+	pt->used = (uint16_t)(pt->used - used);
+}
+
+static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    struct pt_range r);
+
+static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+	bool keep = op->flags & PT_KEEP_TABLES;
+	struct ptdesc *child;
+
+	if (pf_is_leaf(e, l)) {
+		clear_leaves(op, pt, l, s);
+		return_deposit(op, pt, l);
+		return;
+	}
+	if (!pf_is_table(e, l))
+		return;
+	child = pt_desc(op->memory, pf_table_pa(e, l));
+	if (is_whole(s, l) && (!keep || child->shared)) {
+		cut_child(op, side, pt, l, s.va, child);
+		return;
+	}
+	unmap_range(op, side, child, l - 1, s);
+	if (!keep && !child->used) {
+		PT_STORE(&child->dead, 1, RELEASE);
+		unlink_child(op, pt, l, s.va, child);
+	}
+}
+
+/* Unmaps a range of a locked table; tables below that it empties are unlinked on the spot (10). */
+static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	break_runs(op, pt, l, r);
+	if (l == 0) {
+		clear_leaves(op, pt, 0, r);
+		return;
+	}
+	for_each_slot(l, r, s)
+		unmap_slot(op, side, pt, l, s);
+}
+
+/*
+ * The cover itself was emptied: a dying mark under its own lock, which is then dropped; only then
+ * the parent's. If the entry still points to it, it is ours to unlink; else somebody who held the
+ * parent's lock has done it (9). Locks never nest upwards.
+ */
+static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    const struct link *link, uint64_t va)
+{
+	struct ptdesc *parent = link->parent == UINT64_MAX ? side->space->root :
+							     pt_desc(op->memory, link->parent);
+	pf_entry e;
+
+	PT_STORE(&pt->dead, 1, RELEASE);
+	pt_op_unlock_all(op);
+	pt_table_lock(op->memory, parent);
+	e = pf_load_locked(link->entry);
+	if (!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l))
+		unlink_child(op, parent, l + 1, va, pt);
+	pt_table_unlock(op->memory, parent);
+}
+
+static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
+    struct pt_gather *gather)
+{
+	struct pt_op op;
+	struct survey q = { .kind = SURVEY_UNMAP };
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, gather);
+	q.side = &op.side[0];
+	err = enter_range(&op, &q, r, 0, &pt, &l, &link);
+	if (!err) {
+		unmap_range(&op, q.side, pt, l, r);
+		if (l == 0 && !pt->used && !(flags & PT_KEEP_TABLES))
+			bury_cover(&op, q.side, pt, l, &link, r.va);
+	}
+	pt_op_end(&op, harvest);
+	return err;
+}
+
+/* Unlinks the empty tables below pt that lie within a range. All are locked. */
+static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r,
+    struct pt_range within)
+{
+	if (l == 0)
+		return;
+	for_each_slot(l, r, s) {
+		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
+		struct ptdesc *child;
+
+		if (!pf_is_table(e, l))
+			continue;
+		child = pt_desc(op->memory, pf_table_pa(e, l));
+		if (child->shared)
+			continue;
+		prune_range(op, child, l - 1, s, within);
+		if (!child->used && (s.va & ~slot_mask(l)) >= within.va &&
+		    (s.va | slot_mask(l)) <= within.last) {
+			PT_STORE(&child->dead, 1, RELEASE);
+			unlink_child(op, pt, l, s.va, child);
+		}
+	}
+}
+
+static int op_prune(struct pt_space *space, struct pt_range r, struct pt_range within)
+{
+	struct pt_op op;
+	struct survey q = { .kind = SURVEY_LOCK };
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, 0, NULL);
+	q.side = &op.side[0];
+	err = enter_range(&op, &q, r, space->levels - 1u, &pt, &l, &link);
+	if (!err)
+		prune_range(&op, pt, l, r, within);
+	pt_op_end(&op, harvest);
+	return err;
+}
