@@ -45,7 +45,7 @@ static void words_set(struct pt_section *section, uint32_t index, uint32_t frame
 
 /* Frames leave the free lists and become reserved; false: not all of them were free. */
 static bool section_reserve(struct pt_memory *memory, struct pt_section *section, uint32_t index,
-    uint32_t frames)
+    uint32_t frames, uintptr_t word)
 {
 	struct pt_node *node = &memory->nodes[section->node];
 	bool carved;
@@ -54,7 +54,7 @@ static bool section_reserve(struct pt_memory *memory, struct pt_section *section
 	port_lock(&memory->port, &node->lock);
 	carved = pt_frames_carve(memory, section, index, frames);
 	if (carved) {
-		words_set(section, index, frames, boot_word(BOOT_UNUSED, 0, 0, 0));
+		words_set(section, index, frames, word);
 		section->reserved += frames;
 		node->reserved += frames;
 	}
@@ -94,29 +94,52 @@ static void boot_list(struct pt_memory *memory, struct pt_section *section, uint
 		section->boot_from = index;
 }
 
+/* The section that all of these frames lie in. */
+static int range_check(const struct pt_memory *memory, pt_pfn first, uint64_t frames,
+    struct pt_section **section)
+{
+	if (!memory || frames == 0)
+		return -PT_EINVAL;
+	if (memory->port.frame_alloc)
+		return -PT_ENOTSUP;
+	*section = pt_section_of(memory, first);
+	if (!*section || frames > (*section)->frames - (first - (*section)->first))
+		return -PT_EINVAL;
+	return 0;
+}
+
 int pt_boot_reserve(struct pt_memory *memory, pt_pfn first, uint64_t frames)
 {
 	struct pt_section *section;
 	uint32_t index;
-	int error = -PT_EBUSY;
+	int error = range_check(memory, first, frames, &section);
 
-	if (!memory || frames == 0)
-		return -PT_EINVAL;
+	if (error)
+		return error;
 	if (PT_LOAD(&memory->stage, ACQUIRE) != PT_STAGE_BOOT)
 		return -PT_ESTAGE;
-	if (memory->port.frame_alloc)
-		return -PT_ENOTSUP;
-	section = pt_section_of(memory, first);
-	if (!section || frames > section->frames - (first - section->first))
-		return -PT_EINVAL;
 	index = (uint32_t)(first - section->first);
 	port_lock(&memory->port, &memory->lock);
-	if (section_reserve(memory, section, index, (uint32_t)frames)) {
+	if (section_reserve(memory, section, index, (uint32_t)frames,
+		boot_word(BOOT_UNUSED, 0, 0, 0)))
 		boot_list(memory, section, index);
-		error = 0;
-	}
+	else
+		error = -PT_EBUSY;
 	port_unlock(&memory->port, &memory->lock);
 	return error;
+}
+
+int pt_boot_keep(struct pt_memory *memory, pt_pfn first, uint64_t frames)
+{
+	struct pt_section *section;
+	int error = range_check(memory, first, frames, &section);
+
+	if (error)
+		return error;
+	if (!section_reserve(memory, section, (uint32_t)(first - section->first), (uint32_t)frames,
+		boot_word(BOOT_PAGES, 0, 0, 0)))
+		return -PT_EBUSY;
+	return 0;
 }
 
 /* True when all frames of the block are unused boot memory. */

@@ -4,6 +4,7 @@
  * fragments, m68k's pointer tables and sparc32's granules (G1 to G4). A fragment is free, allocated
  * or pending; its frame goes when all are free. The class's lock guards which is which.
  */
+#include "core/defects.h"
 #include "core/table.h"
 
 static unsigned frags_count(const struct pt_memory *memory, unsigned shift)
@@ -80,12 +81,10 @@ static bool is_unused(const struct pt_frags *frags)
 static struct pt_frags *frags_of(const struct pt_memory *memory, const struct ptdesc *pt)
 {
 	const struct pt_page *page = pt_page_of(memory, ptdesc_pfn(pt));
-	memdesc_t memdesc = memdesc_none();
+	uintptr_t word = page ? PT_LOAD(&page->memdesc.v, ACQUIRE) : MEMDESC_NONE;
 
-	if (page)
-		memdesc.v = PT_LOAD(&page->memdesc.v, ACQUIRE);
-	PT_ASSERT(memory, memdesc_type(memdesc) == MEMDESC_FRAGS, PT_STOP_BAD_MEMDESC, pt);
-	return memdesc_ptr(memdesc);
+	PT_ASSERT(memory, (word & MEMDESC_TYPE_MASK) == MEMDESC_FRAGS, PT_STOP_BAD_MEMDESC, pt);
+	return (struct pt_frags *)(word - MEMDESC_FRAGS);
 }
 
 /* A frame cut for a class, all of it free. */
@@ -93,13 +92,17 @@ static struct pt_frags *frags_cut(struct pt_memory *memory, struct pt_cpu *cpu,
     struct pt_class *class)
 {
 	struct pt_frags *frags = pt_cache_alloc_pinned(&class->frags, cpu);
+	memdesc_t memdesc = memdesc_create(frags, MEMDESC_FRAGS);
 
 	if (!frags)
 		return NULL;
 	frags->count = (uint16_t)frags_count(memory, class->frag_shift);
 	frags->shift = class->frag_shift;
-	frags->pfn = pt_frames_alloc_pinned(memory, cpu, 0, 0, memdesc_create(frags, MEMDESC_FRAGS),
-	    class->max_pfn);
+	if (PT_DEFECT(18)) /* a first value that was never set */
+		frags->pending[0] ^= 2;
+	if (PT_DEFECT(36))
+		memdesc = memdesc_none();
+	frags->pfn = pt_frames_alloc_pinned(memory, cpu, 0, 0, memdesc, class->max_pfn);
 	if (frags->pfn == PT_NO_PFN) {
 		pt_cache_free_pinned(&class->frags, frags);
 		return NULL;
@@ -155,7 +158,7 @@ uint64_t pt_frag_give(struct pt_memory *memory, struct pt_cpu *cpu, struct ptdes
 		list_add(class, frags);
 	PT_STORE(&frags->desc[slot], NULL, RELEASE);
 	bit_set(frags->allocated, slot, false);
-	unused = is_unused(frags);
+	unused = is_unused(frags) || PT_DEFECT(53);
 	if (unused)
 		list_remove(class, frags);
 	port_unlock(&memory->port, &class->lock);

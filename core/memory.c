@@ -165,6 +165,7 @@ int pt_memory_init(void *block, size_t size, const struct pt_config *config,
 {
 	struct pt_memory *m = block;
 	struct layout at;
+	int error;
 
 	if (!block || (uintptr_t)block % PT_CACHE_LINE || !config || !port || !memory)
 		return -PT_EINVAL;
@@ -174,8 +175,10 @@ int pt_memory_init(void *block, size_t size, const struct pt_config *config,
 	m->port = *port;
 	m->config = *config;
 	memory_init(m, block, &at);
-	*memory = m;
-	return 0;
+	error = pt_slab_online(m); /* so that a cache used too early finds no memory, and no more */
+	if (!error)
+		*memory = m;
+	return error;
 }
 
 int pt_memory_online(struct pt_memory *memory)
@@ -188,9 +191,7 @@ int pt_memory_online(struct pt_memory *memory)
 		return -PT_ESTAGE;
 	/* What follows needs frames, so the stage comes first and goes back on failure. */
 	PT_STORE(&memory->stage, PT_STAGE_ONLINE, RELEASE);
-	error = pt_slab_online(memory);
-	if (!error)
-		error = pt_tables_online(memory);
+	error = pt_tables_online(memory);
 	if (!error)
 		error = pt_boot_adopt(memory);
 	if (!error)
@@ -307,7 +308,7 @@ static bool leaks_find(struct pt_memory *memory, struct pt_leaks *leaks)
 			    : stats.frames - stats.reserved - stats.free_frames;
 	leaks->tables = stats.tables;
 	leaks->objects = pt_slab_objects(memory);
-	return leaks->frames || leaks->tables || leaks->objects;
+	return leaks->frames + leaks->tables + leaks->objects != 0;
 }
 
 int pt_memory_destroy(struct pt_memory *memory, struct pt_leaks *leaks)

@@ -79,8 +79,8 @@ struct pt_batch {
 
 /* Batches that may wait for their grace period at a time on one CPU. */
 #define PT_BATCHES     4u
-/* Tables in a batch before its grace period is started. */
-#define PT_BATCH_TABLES 64u
+/* Tables in a batch before its grace period is started; half of a usual magazine, so that they fit. */
+#define PT_BATCH_TABLES 32u
 
 /* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */
 struct pt_cpu {
@@ -187,6 +187,12 @@ static inline bool pt_fail_now(struct pt_memory *memory)
 	       pt_fail_slow(memory);
 }
 
+/* Sections begin at multiples of their size: no need to wait for what a section says of itself. */
+static inline uint64_t pt_section_index(const struct pt_memory *memory, pt_pfn pfn)
+{
+	return pfn & ((UINT64_C(1) << memory->config.section_shift) - 1);
+}
+
 /* The section of a frame, or NULL. */
 static inline struct pt_section *pt_section_of(const struct pt_memory *memory, pt_pfn pfn)
 {
@@ -196,7 +202,7 @@ static inline struct pt_section *pt_section_of(const struct pt_memory *memory, p
 	if (index >= memory->section_count)
 		return NULL;
 	section = PT_LOAD(&memory->sections[index], ACQUIRE);
-	if (!section || pfn - section->first >= section->frames)
+	if (!section || pt_section_index(memory, pfn) >= section->frames)
 		return NULL;
 	return section;
 }
@@ -209,7 +215,7 @@ static inline struct pt_page *pt_page_of(const struct pt_memory *memory, pt_pfn 
 	if (__builtin_expect(memory->port.memdesc_slot != NULL, 0))
 		return memory->port.memdesc_slot(memory->port.ctx, pfn);
 	section = pt_section_of(memory, pfn);
-	return section ? &section->words[pfn - section->first] : NULL;
+	return section ? &section->words[pt_section_index(memory, pfn)] : NULL;
 }
 
 /* The node of a frame; 0 where nobody says. */
@@ -276,9 +282,11 @@ uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait);
 static inline void pt_account_add(const struct pt_memory *memory, struct pt_account *account,
     unsigned cpu, unsigned level, int change)
 {
-	uint32_t *tables = &account->slot[cpu % PT_ACCOUNT_SLOTS].tables[level];
+	bool alone = memory->config.cpus <= PT_ACCOUNT_SLOTS || cpu < PT_ACCOUNT_OWN;
+	unsigned slot = alone ? cpu : PT_ACCOUNT_OWN + cpu % (PT_ACCOUNT_SLOTS - PT_ACCOUNT_OWN);
+	uint32_t *tables = &account->slot[slot].tables[level];
 
-	if (__builtin_expect(memory->config.cpus <= PT_ACCOUNT_SLOTS, 1))
+	if (__builtin_expect(alone, 1))
 		PT_STORE(tables, PT_LOAD(tables, RELAXED) + (uint32_t)change, RELAXED);
 	else
 		PT_FETCH_ADD(tables, (uint32_t)change, RELAXED);
@@ -304,6 +312,22 @@ static inline struct pt_cpu *pt_pin(const struct pt_memory *memory)
 static inline void pt_unpin(const struct pt_memory *memory)
 {
 	port_cpu_unpin(&memory->port, memory->config.irq);
+}
+
+/* Has this CPU batches that may be over, or enough for the next one. Pinned. */
+static inline bool pt_reclaim_due(const struct pt_cpu *cpu)
+{
+	return cpu->waiting_count || cpu->filling.count >= PT_BATCH_TABLES;
+}
+
+/* What every operation ends with: pt_reclaim_poll where there is something to do. */
+static inline void pt_reclaim_drive(struct pt_memory *memory)
+{
+	bool due = pt_reclaim_due(pt_pin(memory));
+
+	pt_unpin(memory);
+	if (__builtin_expect(due, 0))
+		(void)pt_reclaim_poll(memory, false);
 }
 
 /*

@@ -34,14 +34,16 @@ static struct ptdesc *desc_find(const struct pt_memory *memory, uint64_t pa)
 		return memdesc_ptr(memdesc);
 	if (memdesc_type(memdesc) == MEMDESC_FRAGS)
 		return frags_find(memory, memdesc_ptr(memdesc), pa);
-	return PT_DEFECT(15) ? memdesc_ptr(memdesc) : NULL;
+	if (PT_DEFECT(17) && memdesc_type(memdesc) & 8u)
+		return memdesc_ptr(memdesc);
+	return NULL;
 }
 
 struct ptdesc *ptdesc_from_pa(const struct pt_memory *memory, pt_pa pa)
 {
 	struct ptdesc *pt = desc_find(memory, pa.v);
 
-	PT_ASSERT(memory, pt != NULL, PT_STOP_NOT_A_TABLE, memory);
+	PT_ASSERT(memory, pt || PT_DEFECT(15), PT_STOP_NOT_A_TABLE, memory);
 	return pt;
 }
 
@@ -57,7 +59,7 @@ uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)
 {
 	struct ptdesc *pt = ptdesc_from_virt(memory, entry);
 
-	return pt ? &pt->lock : NULL;
+	return pt || PT_DEFECT(15) ? &pt->lock : NULL;
 }
 
 void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt)
@@ -78,8 +80,8 @@ static bool is_constructed(const struct ptdesc *pt)
 int pagetable_ctor(const struct pt_memory *memory, struct ptdesc *pt, struct pt_space *space,
     unsigned level, uint64_t base)
 {
-	PT_ASSERT(memory, level == ptdesc_level(pt), PT_STOP_BAD_LEVEL, pt);
-	if (level != ptdesc_level(pt))
+	PT_ASSERT(memory, level == ptdesc_level(pt) || PT_DEFECT(28), PT_STOP_BAD_LEVEL, pt);
+	if (level != ptdesc_level(pt) && !PT_DEFECT(28))
 		return -PT_EINVAL;
 #ifdef PT_HARDENED
 	PT_ASSERT(memory, pt->magic == PTDESC_MAGIC, PT_STOP_BAD_POISON, pt);

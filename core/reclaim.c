@@ -7,9 +7,11 @@
 #include "core/defects.h"
 #include "core/table.h"
 
-static void batch_add(struct pt_batch *batch, struct ptdesc *pt)
+static void batch_add(const struct pt_memory *memory, struct pt_batch *batch, struct ptdesc *pt)
 {
 	pt->pt_grace.next = NULL;
+	if (PT_DEFECT(41)) /* chained through the page, where its word is */
+		PT_STORE(&pt_page_of(memory, ptdesc_pfn(pt))->memdesc.v, 0x122, RELEASE);
 	if (batch->first)
 		batch->last->pt_grace.next = pt;
 	else
@@ -40,13 +42,16 @@ void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt
 	pt_table_check_free(memory, pt);
 	if (PT_DEFECT(21) && memory->port.table_event)
 		pagetable_dtor(memory, pt);
+	if (PT_DEFECT(2)) /* a link of the deferred free, where the page word is */
+		PT_STORE(&pt_page_of(memory, ptdesc_pfn(pt))->memdesc.v, (uintptr_t)&pt->pt_grace,
+		    RELEASE);
 	PT_STORE(&pt->dead, 1, RELAXED);
 	pt_table_set_state(pt, PT_DEFERRED);
 	cpu = pt_pin(memory);
 	pt_table_charge(memory, cpu, pt, owner, -1);
 	if (pt_table_is_fragment(pt))
 		pt_frag_pending(memory, pt, true);
-	batch_add(&cpu->filling, pt);
+	batch_add(memory, &cpu->filling, pt);
 	pt_unpin(memory);
 }
 
@@ -56,6 +61,8 @@ static uint64_t batch_free(struct pt_memory *memory, const struct pt_batch *batc
 	struct ptdesc *pt = batch->first;
 	uint64_t tables = 0;
 
+	if (PT_DEFECT(40))
+		port_lock(&memory->port, &memory->caches_lock);
 	while (pt) {
 		struct ptdesc *next = pt->pt_grace.next;
 
@@ -63,6 +70,8 @@ static uint64_t batch_free(struct pt_memory *memory, const struct pt_batch *batc
 		tables++;
 		pt = next;
 	}
+	if (PT_DEFECT(40))
+		port_unlock(&memory->port, &memory->caches_lock);
 	return tables;
 }
 
@@ -179,7 +188,7 @@ uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu)
 uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait)
 {
 	struct pt_cpu *cpu = pt_pin(memory);
-	bool due = cpu->waiting_count || cpu->filling.count >= PT_BATCH_TABLES;
+	bool due = pt_reclaim_due(cpu);
 	struct pt_batch all = {.first = NULL};
 
 	if (wait)

@@ -322,48 +322,67 @@ void pt_cache_free_pinned(struct pt_cache *cache, void *object)
 	port_unlock(&memory->port, &cache->lock);
 }
 
-int pt_cache_init(struct pt_cache *cache, struct pt_memory *memory, const char *name, size_t size,
-    size_t align, uint32_t flags)
+static bool cache_valid(size_t size, size_t align, uint32_t flags)
 {
-	uint64_t bytes;
-	unsigned most;
+	if (size == 0 || size > LARGEST_SIZE || flags & ~(uint32_t)PT_CACHE_TYPE_STABLE)
+		return false;
+	return align >= 16 && align <= 64 && (align & (align - 1)) == 0;
+}
+
+/* Finds the smallest slab that holds enough objects; false: not even a section does. */
+static bool cache_shape(struct pt_cache *cache, const struct pt_memory *memory, size_t size)
+{
+	unsigned most = memory->port.frame_alloc ? PT_MAX_ORDER : memory->config.section_shift;
+	uint64_t bytes = UINT64_C(1) << memory->config.page_shift;
+	uint64_t wanted = (uint64_t)LEAST_OBJECTS * size;
+	uint64_t described = (uint64_t)slab_bits(memory) * size;
 	unsigned order = 0;
 
-	if (!cache || !memory || size == 0 || size > LARGEST_SIZE)
-		return -PT_EINVAL;
-	if (align < 16 || align > 64 || (align & (align - 1)) || flags & ~PT_CACHE_TYPE_STABLE)
-		return -PT_EINVAL;
-	size = (size + align - 1) & ~(align - 1);
-	most = memory->port.frame_alloc ? PT_MAX_ORDER : memory->config.section_shift;
-	bytes = UINT64_C(1) << memory->config.page_shift;
-	while (bytes < LEAST_OBJECTS * size && order < most) {
+	while (bytes < wanted && order < most) {
 		bytes <<= 1;
 		order++;
 	}
-	if (bytes < LEAST_OBJECTS * size)
-		return -PT_EINVAL;
-	if (bytes > slab_bits(memory) * size)
-		bytes = slab_bits(memory) * size;
-	memset(cache, 0, sizeof(*cache));
-	cache->memory = memory;
-	cache->name = name;
+	if (bytes > described)
+		bytes = described;
 	cache->size = (uint32_t)size;
 	cache->count = (uint16_t)((uint32_t)bytes / (uint32_t)size);
 	cache->order = (uint8_t)order;
-	cache->flags = (uint8_t)flags;
+	return bytes >= wanted;
+}
+
+static void cache_enlist(struct pt_cache *cache)
+{
+	struct pt_memory *memory = cache->memory;
+
 	(void)pt_pin(memory);
 	port_lock(&memory->port, &memory->caches_lock);
 	cache->next = memory->caches;
 	memory->caches = cache;
 	port_unlock(&memory->port, &memory->caches_lock);
 	pt_unpin(memory);
+}
+
+int pt_cache_init(struct pt_cache *cache, struct pt_memory *memory, const char *name, size_t size,
+    size_t align, uint32_t flags)
+{
+	struct pt_cache made = {.memory = memory, .name = name, .flags = (uint8_t)flags};
+
+	if (!cache || !memory || !cache_valid(size, align, flags))
+		return -PT_EINVAL;
+	if (!cache_shape(&made, memory, (size + align - 1) & ~(align - 1)))
+		return -PT_EINVAL;
+	*cache = made;
+	cache_enlist(cache);
 	return 0;
 }
 
 void *pt_cache_alloc(struct pt_cache *cache)
 {
-	void *object = pt_cache_alloc_pinned(cache, pt_pin(cache->memory));
+	void *object;
 
+	if (PT_DEFECT(43)) /* an interrupt may come in while the lock is held */
+		return pt_cache_alloc_pinned(cache, cache->memory->cpus);
+	object = pt_cache_alloc_pinned(cache, pt_pin(cache->memory));
 	pt_unpin(cache->memory);
 	return object;
 }
@@ -439,14 +458,13 @@ int pt_cache_destroy(struct pt_cache *cache)
 int pt_slab_online(struct pt_memory *memory)
 {
 	size_t align = sizeof(struct ptdesc) % 64 == 0 ? 64 : 16;
-	int error = 0;
+	uint32_t flags = PT_DEFECT(10) ? 0 : PT_CACHE_TYPE_STABLE;
+	int error = pt_cache_init(&memory->slabs, memory, "pt_slab", slab_size(memory), 16, 0);
 
-	if (!memory->slabs.memory)
-		error = pt_cache_init(&memory->slabs, memory, "pt_slab", slab_size(memory), 16, 0);
-	if (!error && !memory->descriptors.memory)
-		error = pt_cache_init(&memory->descriptors, memory, "ptdesc", sizeof(struct ptdesc),
-		    align, PT_CACHE_TYPE_STABLE);
-	return error;
+	if (error)
+		return error;
+	return pt_cache_init(&memory->descriptors, memory, "ptdesc", sizeof(struct ptdesc), align,
+	    flags);
 }
 
 /* The next cache of the memory that is not the one of slabs; NULL: there are no more. */
@@ -471,11 +489,8 @@ uint64_t pt_slab_shrink_all(struct pt_memory *memory)
 
 	while ((cache = cache_next(memory, cache)))
 		frames += pt_cache_shrink(cache);
-	/* The descriptors of the slabs that just went; never initialised before pt_memory_online.
-	 */
-	if (memory->slabs.memory)
-		frames += pt_cache_shrink(&memory->slabs);
-	return frames;
+	/* Last: the descriptors of the slabs that just went. */
+	return frames + pt_cache_shrink(&memory->slabs);
 }
 
 /* Objects of the library's own are not counted as anybody's. */

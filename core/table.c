@@ -153,8 +153,13 @@ bool pt_table_empty(const struct pt_memory *memory, const struct ptdesc *pt)
 
 static void desc_name(struct ptdesc *pt, pt_pfn pfn, unsigned class_id, unsigned order)
 {
+	if (PT_DEFECT(24))
+		order = 0;
 	pt->pt_word =
 	    pfn | (uint64_t)order << PT_WORD_ORDER_AT | (uint64_t)class_id << PT_WORD_CLASS_AT;
+	if (PT_DEFECT(7)) /* the order in the bits of flags */
+		pt->pt_word ^= (uint64_t)order << PT_WORD_ORDER_AT | (uint64_t)order
+									 << PT_WORD_FLAGS_AT;
 #ifdef PT_HARDENED
 	pt->magic = PTDESC_MAGIC;
 	pt->state = PT_READY;
@@ -173,11 +178,20 @@ static bool memory_take(struct pt_memory *memory, struct pt_cpu *cpu, unsigned c
 		return pt_frag_take(memory, cpu, class, pt);
 	}
 	pfn = pt_frames_alloc_pinned(memory, cpu, 0, class->order,
-	    memdesc_create(pt, MEMDESC_PAGE_TABLE), class->max_pfn);
+	    PT_DEFECT(16) ? memdesc_none() : memdesc_create(pt, MEMDESC_PAGE_TABLE),
+	    class->max_pfn);
 	if (pfn == PT_NO_PFN)
 		return false;
 	desc_name(pt, pfn, class_id, class->order);
 	return true;
+}
+
+/* For D9 alone: a descriptor that is not where its table would have to be. */
+static bool desc_above(const struct pt_memory *memory, const struct ptdesc *pt, pt_pfn max_pfn)
+{
+	pt_pa pa = memory->port.virt_to_phys(memory->port.ctx, pt);
+
+	return pa.v >> memory->config.page_shift > max_pfn;
 }
 
 /* A ready table of a class, or NULL; pinned. */
@@ -189,7 +203,9 @@ static struct ptdesc *table_build(struct pt_memory *memory, struct pt_cpu *cpu, 
 		return NULL;
 	/* Who finds it by the frame's word before it is in use finds it dead. */
 	PT_STORE(&pt->dead, 1, RELAXED);
-	if (!memory_take(memory, cpu, class_id, pt)) {
+	if (PT_DEFECT(9) && desc_above(memory, pt, memory->classes[class_id].max_pfn))
+		return NULL;
+	if (!memory_take(memory, cpu, class_id, pt) && !PT_DEFECT(46)) {
 		pt_cache_free_pinned(&memory->descriptors, pt);
 		return NULL;
 	}
@@ -322,9 +338,12 @@ static inline void table_start(struct pt_memory *memory, struct pt_cpu *cpu, str
 	uint64_t word = pt->pt_word & WORD_KEPT;
 	uint64_t own = PTDESC_CONSTRUCTED;
 
+	if (PT_DEFECT(52))
+		owner = NULL;
 	PT_STATIC_ASSERT(PT_KERNEL_TABLE == PTDESC_KERNEL << 8, "one shift turns flag into flag");
 	own |= flags >> 8;
 	own |= owner ? PTDESC_ACCOUNTED : 0;
+	own |= PT_DEFECT(38) && owner ? PTDESC_KERNEL : 0;
 	pt->pt_word = word | (uint64_t)level << PT_WORD_LEVEL_AT | own << PT_WORD_FLAGS_AT;
 	if (!PT_DEFECT(8))
 		pt_desc_reset(pt, NULL, 0);
@@ -352,10 +371,12 @@ static __attribute__((noinline)) struct ptdesc *table_announce(struct pt_memory 
 {
 	struct pt_cpu *cpu;
 
-	if (pt_table_tell(memory, pt, true) == 0)
+	if ((pt_table_tell(memory, pt, true) == 0) != PT_DEFECT(37))
 		return pt;
 	if (PT_DEFECT(32))
 		return pt;
+	if (PT_DEFECT(33) && pt_table_is_fragment(pt))
+		return NULL;
 	cpu = pt_pin(memory);
 	pt_table_charge(memory, cpu, pt, owner, -1);
 	table_stop(memory, cpu, pt);
@@ -423,6 +444,8 @@ void pagetable_free(struct pt_memory *memory, struct ptdesc *pt, struct pt_accou
 
 	pt_table_check_free(memory, pt);
 	reserved = ptdesc_flags(pt) & PTDESC_RESERVED;
+	if (PT_DEFECT(44)) /* whatever it was allocated as, freed as the first kind of level 0 */
+		pt->pt_word &= ~(UINT64_C(511) << PT_WORD_LEVEL_AT);
 	if (__builtin_expect(needs_finish(memory, pt), 0))
 		table_finish(memory, pt);
 	cpu = pt_pin(memory);
@@ -438,8 +461,16 @@ void pt_table_recycle(struct pt_memory *memory, struct ptdesc *pt)
 {
 	struct pt_cpu *cpu;
 
+	if (PT_DEFECT(12)) {
+		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
+		return;
+	}
 	if (needs_finish(memory, pt))
 		table_finish(memory, pt);
+	if (PT_DEFECT(29)) {
+		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
+		return;
+	}
 	if (ptdesc_flags(pt) & PTDESC_RESERVED) {
 		reserved_free(memory, pt);
 		return;
@@ -456,14 +487,20 @@ void *pagetable_alloc_addr(struct pt_memory *memory, unsigned class_id, unsigned
 {
 	struct ptdesc *pt = pagetable_alloc(memory, class_id, level, owner, flags);
 
-	return pt ? ptdesc_address(memory, pt) : NULL;
+	if (PT_DEFECT(27))
+		return pt;
+	return pt || PT_DEFECT(25) ? ptdesc_address(memory, pt) : NULL;
 }
 
 void pagetable_free_addr(struct pt_memory *memory, void *table, struct pt_account *owner)
 {
 	struct ptdesc *pt = ptdesc_from_virt(memory, table);
 
-	if (pt)
+	if (PT_DEFECT(22)) {
+		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
+		return;
+	}
+	if (pt || PT_DEFECT(15))
 		pagetable_free(memory, pt, owner);
 }
 

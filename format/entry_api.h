@@ -13,7 +13,8 @@
  * mark, as pf_attr_make returns it. "Table of level l" means a table with entries of level l; an
  * entry of level l that points to a table points to one of level l - 1.
  *
- * Supplied by the format, all static inline and pure:
+ * Supplied by the format, all static inline and pure, safe to call with any l below PT_MAX_LEVELS
+ * (unrolled descents are compiled for all of them), pf_busy the same at every level:
  *
  *   pf_entry                      the type of an entry: uint32_t or uint64_t
  *   PF_ENTRY_BITS                 32 or 64
@@ -33,7 +34,7 @@
  *   pt_attr pf_attr_of(e, l)         what a leaf's attributes are
  *   pf_entry pf_attr_bits(e, l)      the bits of a leaf
  *   pf_entry pf_attr_relevel(bits, from, to)   the same attributes for a leaf of another level
- *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed and dirty kept
+ *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed, dirty and run mark kept
  *   bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l)
  *   pf_entry pf_set_ad(e, l, bool accessed, bool dirty)   the leaf with these two
  *   pf_entry pf_wrprotect(e, l)      the leaf without the right to write
@@ -198,12 +199,15 @@ static inline pf_entry pf_load(const pf_entry *p)
 	union {
 		uint32_t w[2];
 		pf_entry e;
-	} u;
+	} u, busy;
 
 	do {
 		u.w[PF_LOW_WORD] = PT_LOAD(&w[PF_LOW_WORD], ACQUIRE);
 		u.w[1 - PF_LOW_WORD] = PT_LOAD(&w[1 - PF_LOW_WORD], ACQUIRE);
 	} while (PT_LOAD(&w[PF_LOW_WORD], RELAXED) != u.w[PF_LOW_WORD]);
+	busy.e = pf_raw(pf_busy(0));
+	if (u.w[PF_LOW_WORD] == busy.w[PF_LOW_WORD])
+		return pf_busy(0); /* half way: the other word is of an older or newer entry */
 	return pf_raw(u.e);
 }
 

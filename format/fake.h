@@ -36,7 +36,7 @@
  *   fake4  empty    level 0 1f2e3d4a, level 1 2b3c4d51, level 2 3c4b5a6e; busy 77665545
  *
  * A table entry has the number of the table: its PA / 32 in fake8, / 16 in fake4. Tables are
- * aligned to their size: an entry that points between is invalid.
+ * aligned to their size: an entry that points between is invalid. Only leaves limit rights.
  *   fake8           level 1: bits 57:15, level 2: 50:8, level 3: 61:19
  *   fake4           level 1: bits 27:8, level 2: 31:12
  *
@@ -132,8 +132,7 @@ enum fake_attr {
 
 #endif
 
-/* All that differs between levels. Those above the root are 0: the template is compiled for more.
- */
+/* All that differs between levels. Above the root it is 0: the template is compiled for more. */
 struct fake_level {
 	pf_entry empty;
 	uint16_t flip; /* packed attributes that are stored inverted */

@@ -6,7 +6,11 @@
 
 #define X86_TABLE                                                                                  \
 	{                                                                                          \
-		.size = 4096, .align = 4096, .max_pa = UINT64_MAX, .empty = 0, .entry_bytes = 8,   \
+		.size = 4096,                                                                      \
+		.align = 4096,                                                                     \
+		.max_pa = (UINT64_C(1) << 52) - 1,                                                 \
+		.empty = 0,                                                                        \
+		.entry_bytes = 8,                                                                  \
 	}
 
 #define X86_COMMON                                                                                 \
@@ -21,8 +25,8 @@ const struct pt_format pt_format_x86_64 = {
 	X86_COMMON,
 	.levels = 4,
 	.va_bits = 48,
-	.bits = { 9, 9, 9, 9 },
-	.tables = { X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE },
+	.bits = {9, 9, 9, 9},
+	.tables = {X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE},
 };
 
 const struct pt_format pt_format_x86_64_la57 = {
@@ -31,6 +35,6 @@ const struct pt_format pt_format_x86_64_la57 = {
 	X86_COMMON,
 	.levels = 5,
 	.va_bits = 57,
-	.bits = { 9, 9, 9, 9, 9 },
-	.tables = { X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE },
+	.bits = {9, 9, 9, 9, 9},
+	.tables = {X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE},
 };

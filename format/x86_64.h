@@ -24,23 +24,23 @@ typedef uint64_t pf_entry;
 #define PF_ENTRY_BITS 64
 #define PF_PAGE_SHIFT 12
 
-#define X86_P   UINT64_C(1)          /* present */
-#define X86_RW  (UINT64_C(1) << 1)   /* may be written */
-#define X86_US  (UINT64_C(1) << 2)   /* user */
-#define X86_PWT (UINT64_C(1) << 3)   /* PAT index bit 0 */
-#define X86_PCD (UINT64_C(1) << 4)   /* PAT index bit 1 */
-#define X86_A   (UINT64_C(1) << 5)   /* accessed, set by the MMU */
-#define X86_D   (UINT64_C(1) << 6)   /* dirty, set by the MMU; leaves */
-#define X86_PS  (UINT64_C(1) << 7)   /* leaf, above level 0 */
+#define X86_P         UINT64_C(1)         /* present */
+#define X86_RW        (UINT64_C(1) << 1)  /* may be written */
+#define X86_US        (UINT64_C(1) << 2)  /* user */
+#define X86_PWT       (UINT64_C(1) << 3)  /* PAT index bit 0 */
+#define X86_PCD       (UINT64_C(1) << 4)  /* PAT index bit 1 */
+#define X86_A         (UINT64_C(1) << 5)  /* accessed, set by the MMU */
+#define X86_D         (UINT64_C(1) << 6)  /* dirty, set by the MMU; leaves */
+#define X86_PS        (UINT64_C(1) << 7)  /* leaf, above level 0 */
 #define X86_PAT_SMALL (UINT64_C(1) << 7)  /* PAT index bit 2 at level 0 ... */
 #define X86_PAT_LARGE (UINT64_C(1) << 12) /* ... and above */
-#define X86_G    (UINT64_C(1) << 8)  /* global; leaves */
-#define X86_SOFT (UINT64_C(1) << 9)  /* ignored by the MMU: PT_SOFT */
-#define X86_LOW_FREE (UINT64_C(3) << 10)  /* ignored: pt_attr.format bits 0 and 1 */
-#define X86_HIGH_FREE (UINT64_C(127) << 52) /* ignored: pt_attr.format bits 2 to 8 */
-#define X86_KEY_AT 59                /* protection key, 4 bits; leaves, user */
-#define X86_NX   (UINT64_C(1) << 63) /* may not be executed */
-#define X86_PA   UINT64_C(0x000ffffffffff000)
+#define X86_G         (UINT64_C(1) << 8)  /* global; leaves */
+#define X86_SOFT      (UINT64_C(1) << 9)  /* ignored by the MMU: PT_SOFT */
+#define X86_KEY_AT    59                  /* protection key, 4 bits; leaves, user */
+#define X86_NX        (UINT64_C(1) << 63) /* may not be executed */
+#define X86_PA        UINT64_C(0x000ffffffffff000)
+
+/* The MMU ignores bits 10 and 11, pt_attr.format bits 0 and 1, and 52 to 58, bits 2 to 8. */
 
 /* Not present, not empty. Bit 10 alone: no address, so nothing can be speculated from it. */
 #define X86_BUSY (UINT64_C(1) << 10)
@@ -78,7 +78,7 @@ static inline bool pf_is_table(pf_entry e, unsigned l)
 
 static inline bool pf_is_leaf(pf_entry e, unsigned l)
 {
-	return (e & X86_P) && (l == 0 || (e & X86_PS));
+	return (e & X86_P) && (l == 0 || (l <= 2 && e & X86_PS));
 }
 
 static inline uint64_t pf_table_pa(pf_entry e, unsigned l)
@@ -178,9 +178,9 @@ static inline pt_attr pf_attr_relax(pt_attr attr, unsigned l)
 
 static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 {
-	static const uint8_t type[8] = { PT_TYPE_NORMAL, PT_TYPE_WRITE_COMBINING,
+	static const uint8_t type[8] = {PT_TYPE_NORMAL, PT_TYPE_WRITE_COMBINING,
 		PT_TYPE_UNCACHED_MINUS, PT_TYPE_UNCACHED, PT_TYPE_NORMAL, PT_TYPE_WRITE_PROTECT,
-		PT_TYPE_UNCACHED_MINUS, PT_TYPE_WRITE_THROUGH };
+		PT_TYPE_UNCACHED_MINUS, PT_TYPE_WRITE_THROUGH};
 	unsigned pat = (unsigned)(e >> 3 & 3) | (e & (l ? X86_PAT_LARGE : X86_PAT_SMALL) ? 4 : 0);
 	pt_attr a;
 

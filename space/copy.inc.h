@@ -63,21 +63,6 @@ static struct ptdesc *path_to(struct pt_op *op, struct pt_side *side, struct ptd
 	return pt;
 }
 
-/* The highest level of which an entry lies whole in the range: covers must not be below it. */
-static unsigned whole_level(const struct pt_space *space, struct pt_range r)
-{
-	unsigned l = space->levels - 1u;
-
-	while (l) {
-		uint64_t first = (r.va + slot_mask(l)) & ~slot_mask(l);
-
-		if (first >= r.va && first <= r.last && r.last - first >= slot_mask(l))
-			break;
-		l--;
-	}
-	return l;
-}
-
 /* One tree's end of a copy. */
 struct copy_end {
 	struct pt_side *side;
@@ -244,6 +229,20 @@ static void copy_large(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 }
 
 static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+    struct pt_range r);
+
+/* A table below: with PT_KEEP_TABLES the target gets one as well, also if this one is empty. */
+static void copy_below(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+    struct pt_range s)
+{
+	if (l && op->flags & PT_KEEP_TABLES && c->counting)
+		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, s.va, l);
+	else if (l && op->flags & PT_KEEP_TABLES)
+		path_to(op, c->to.side, c->to.pt, c->to.l, s.va, l);
+	copy_range(op, c, src, l, s);
+}
+
+static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
     struct pt_range r)
 {
 	if (l == 0) {
@@ -258,7 +257,7 @@ static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 		if (pf_is_leaf(e, l))
 			copy_large(op, c, src, l, s);
 		else if (pf_is_table(e, l))
-			copy_range(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
+			copy_below(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
 	}
 }
 

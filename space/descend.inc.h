@@ -81,13 +81,18 @@ static inline pf_entry *entry_of(const struct pt_memory *memory, const struct pt
 	return table_of(memory, pt, l) + index_of(va, l);
 }
 
-/* Makes a store visible to walkers that do not snoop. */
-static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned count)
+/* Makes stores visible to walkers that do not snoop. */
+static inline void write_back(const struct pt_memory *memory, const pf_entry *entry, unsigned count)
 {
-	const struct pt_port *port = &op->memory->port;
+	const struct pt_port *port = &memory->port;
 
 	if (__builtin_expect(port->write_back != NULL, 0))
 		port->write_back(port->ctx, entry, count * sizeof(*entry));
+}
+
+static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned count)
+{
+	write_back(op->memory, entry, count);
 }
 
 /* Stores to an entry of a linked table, which the caller has locked. */
@@ -112,6 +117,14 @@ static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
 	return old;
 }
 
+/* Notes that everything below an entry of level l goes. */
+static void flush_below(struct pt_op *op, uint64_t va, unsigned l)
+{
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	op->flush.tables |= (1u << l) - 1;
+	op->flush.leaves |= (1u << l) - 1;
+}
+
 /*
  * Replaces a live entry by another that points elsewhere. Where the format wants a break before the
  * make, the entry is busy meanwhile, on which readers and faults wait (17, 20).
@@ -124,17 +137,110 @@ static inline pf_entry put_over(struct pt_op *op, pf_entry *entry, unsigned l, u
 	if (!PF_BBM)
 		return take(op, entry, e);
 	old = take(op, entry, pf_busy(l));
-	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, pf_is_table(old, l));
+	if (pf_is_table(old, l))
+		flush_below(op, va, l);
+	else
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
 	pt_op_flush_now(op);
 	put(op, entry, e);
 	return old;
 }
 
+/* The parent of a table whose parent is the root. */
+#define PARENT_IS_ROOT UINT64_MAX
+
 /* Where the cover of a range hangs: asked for only if it empties. */
 struct link {
-	uint64_t parent; /* physical address of the table with the entry */
+	uint64_t parent; /* physical address of the table with the entry, or PARENT_IS_ROOT */
 	pf_entry *entry; /* NULL: the cover is the root */
 };
+
+/* A descent: the table it has come to. */
+struct path {
+	pf_entry *table;
+	uint64_t pa; /* of the table; PARENT_IS_ROOT: the root, where it matters as a parent only */
+	unsigned l;
+};
+
+/* One level down from l; false: the table is as low as wanted, or the entry holds no table. */
+static inline bool step(struct path *p, const struct pt_memory *memory, uint64_t va, unsigned l,
+    unsigned floor, struct link *link)
+{
+	pf_entry *entry = &p->table[index_of(va, l)];
+	pf_entry e;
+
+	p->l = l;
+	if (l <= floor)
+		return false;
+	e = pf_load(entry);
+	if (!pf_is_table(e, l))
+		return false;
+	link->parent = p->pa;
+	link->entry = entry;
+	p->pa = pf_table_pa(e, l);
+	p->table = pt_virt(memory, p->pa);
+	p->l = l - 1;
+	return true;
+}
+
+/* Down to level floor, or as far as there are tables: each level is a constant. */
+static inline void go_to(const struct pt_space *space, uint64_t va, unsigned floor, struct path *p,
+    struct link *link)
+{
+	const struct pt_memory *memory = space->memory;
+
+	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one step for each level above 0");
+	switch (space->levels) {
+	case 6:
+		if (!step(p, memory, va, 5, floor, link))
+			break;
+		/* fall through */
+	case 5:
+		if (!step(p, memory, va, 4, floor, link))
+			break;
+		/* fall through */
+	case 4:
+		if (!step(p, memory, va, 3, floor, link))
+			break;
+		/* fall through */
+	case 3:
+		if (!step(p, memory, va, 2, floor, link))
+			break;
+		/* fall through */
+	default:
+		(void)step(p, memory, va, 1, floor, link);
+	}
+}
+
+/* The same, stopping above a child that is dead or shared (2). */
+static void go_carefully(const struct pt_space *space, uint64_t va, unsigned floor, struct path *p,
+    struct link *link)
+{
+	for (unsigned l = space->levels - 1u; l > floor; l--) {
+		pf_entry e = pf_load(&p->table[index_of(va, l)]);
+		const struct ptdesc *child;
+
+		p->l = l;
+		if (!pf_is_table(e, l))
+			return;
+		child = pt_desc(space->memory, pf_table_pa(e, l));
+		if (PT_LOAD(&child->dead, ACQUIRE) || PT_LOAD(&child->shared, ACQUIRE))
+			return;
+		link->parent = p->pa;
+		link->entry = &p->table[index_of(va, l)];
+		p->pa = pf_table_pa(e, l);
+		p->table = pt_virt(space->memory, p->pa);
+		p->l = l - 1;
+	}
+}
+
+/* The level of the lowest table that can cover a range, not below floor. */
+static inline unsigned cover_level(const struct pt_space *space, struct pt_range r, unsigned floor)
+{
+	while (floor < space->levels - 1u && (r.va ^ r.last) > table_mask(floor))
+		floor++;
+	return floor;
+}
 
 /*
  * The lowest table that covers a range, not below level floor; a guess, to be locked and checked.
@@ -143,32 +249,16 @@ struct link {
 static inline struct ptdesc *descend(const struct pt_space *space, struct pt_range r,
     unsigned floor, bool careful, struct link *link, unsigned *level)
 {
-	const struct pt_memory *memory = space->memory;
-	const pf_entry *table = (const pf_entry *)space->top;
-	unsigned l = space->levels - 1u;
-	uint64_t pa = 0;
+	struct path path = { space->top, PARENT_IS_ROOT, space->levels - 1u };
 
 	link->entry = NULL;
-	while (l > floor && index_of(r.va, l) == index_of(r.last, l)) {
-		const pf_entry *entry = &table[index_of(r.va, l)];
-		pf_entry e = pf_load(entry);
-
-		if (!pf_is_table(e, l))
-			break;
-		if (careful) {
-			const struct ptdesc *child = pt_desc(memory, pf_table_pa(e, l));
-
-			if (PT_LOAD(&child->dead, ACQUIRE) || PT_LOAD(&child->shared, ACQUIRE))
-				break;
-		}
-		link->parent = link->entry ? pa : UINT64_MAX;
-		link->entry = (pf_entry *)(uintptr_t)entry;
-		pa = pf_table_pa(e, l);
-		table = pt_virt(memory, pa);
-		l--;
-	}
-	*level = l;
-	return link->entry ? pt_desc(memory, pa) : space->root;
+	floor = cover_level(space, r, floor);
+	if (careful)
+		go_carefully(space, r.va, floor, &path, link);
+	else
+		go_to(space, r.va, floor, &path, link);
+	*level = path.l;
+	return link->entry ? pt_desc(space->memory, path.pa) : space->root;
 }
 
 /*
@@ -209,7 +299,9 @@ enum survey_kind {
 	SURVEY_MAP,      /* the range must be empty; counts the tables of a mapping */
 	SURVEY_REPLACE,  /* the same over whatever is there */
 	SURVEY_UNMAP,
-	SURVEY_CHANGE,   /* attributes, dirty, moving away: leaves are split at the edges */
+	SURVEY_CHANGE,   /* attributes, dirty: leaves are split at the edges */
+	SURVEY_MOVE,     /* the same, and all of it leaves its tables */
+	SURVEY_SPLIT,    /* leaves above a level are split, all others stay as they are */
 	SURVEY_AGE,      /* a bit of leaves that may be larger than the range */
 	SURVEY_COPY,     /* read only, but for write protection; shared tables stay shared */
 	SURVEY_POPULATE, /* counts the tables down to a level */
@@ -224,6 +316,8 @@ struct survey {
 	unsigned floor;   /* POPULATE: the level of the lowest tables */
 	bool second;      /* second range of a move: */
 	uint64_t held_to; /* tables that begin up to here are locked already (13) */
+	const struct ptdesc *ring;    /* PT_DEPOSIT: what is deposited in the table looked at, */
+	const struct ptdesc *deposit; /* and the next of it that a split may use; NULL: none */
 };
 
 /* Is anything mapped in the range a conflict. */
@@ -274,14 +368,24 @@ static inline bool must_split(const struct pt_op *op, const struct survey *q, un
 {
 	if (!l || q->kind == SURVEY_AGE || q->kind == SURVEY_POPULATE || q->kind == SURVEY_LOCK)
 		return false;
-	return !is_whole(s, l) || l > op->split_to;
+	return l > op->split_to || (q->kind != SURVEY_SPLIT && !is_whole(s, l));
+}
+
+/* Sets a deposited table of the table looked at aside for a split; false: there is none. */
+static bool count_deposit(struct survey *q, unsigned l)
+{
+	if (l != 1 || !q->deposit)
+		return false;
+	q->deposit = q->deposit->pt_list.next == q->ring ? NULL : q->deposit->pt_list.next;
+	return true;
 }
 
 /* Counts the tables that splitting a leaf needs: down its edges, or everywhere (pt_split). */
-static void count_split(struct pt_op *op, const struct survey *q, unsigned l, struct pt_range s)
+static void count_split(struct pt_op *op, struct survey *q, unsigned l, struct pt_range s)
 {
 	op->prepare = true;
-	q->side->need[l - 1]++;
+	if (!count_deposit(q, l))
+		q->side->need[l - 1]++;
 	for_each_slot(l - 1, s, t)
 		if (must_split(op, q, l - 1, t))
 			count_split(op, q, l - 1, t);
@@ -292,6 +396,7 @@ static inline bool must_unshare(const struct survey *q, unsigned l, struct pt_ra
 {
 	switch (q->kind) {
 	case SURVEY_COPY:
+	case SURVEY_SPLIT:
 	case SURVEY_POPULATE:
 	case SURVEY_LOCK:
 		return false;
@@ -323,26 +428,49 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
     struct pt_range r);
 
 /*
- * A truly shared table holds leaves only and is locked last; one for each operation, so that two
- * operations never wait for each other's. Anything that needs more is refused.
+ * Changes leaves of a truly shared table in place. It holds leaves only and is locked last; one for
+ * each operation, so that two operations never wait for each other's.
  */
-static void survey_truly_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range s)
 {
-	if (q->kind == SURVEY_LOCK || (q->kind == SURVEY_UNMAP && is_whole(s, l + 1)))
-		return;
 	op->err = -PT_ESPLIT;
-	if (q->kind != SURVEY_CHANGE && q->kind != SURVEY_AGE)
-		return;
 	for_each_slot(l, s, t)
-		if (must_split(op, q, l, t))
+		if (must_split(op, q, l, t) && anything_in(op, pt, l, t))
 			return;
-	if (op->truly)
+	if (op->truly && q->kind != SURVEY_SPLIT)
 		return;
 	op->err = 0;
+	if (q->kind == SURVEY_SPLIT)
+		return;
 	op->truly = true;
 	pt_table_lock(op->memory, pt);
 	pt_op_hold(op, pt);
+}
+
+/* A truly shared table: what would take it apart is refused. */
+static void survey_truly_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range s)
+{
+	switch (q->kind) {
+	case SURVEY_LOCK:
+	case SURVEY_POPULATE:
+		return;
+	case SURVEY_UNMAP:
+		op->err = is_whole(s, l + 1) ? 0 : -PT_ESPLIT;
+		return;
+	case SURVEY_MAP:
+	case SURVEY_EMPTY:
+		op->err = anything_in(op, pt, l, s) ? -PT_EEXIST : -PT_ESPLIT;
+		return;
+	case SURVEY_CHANGE:
+	case SURVEY_AGE:
+	case SURVEY_SPLIT:
+		survey_leaves_only(op, q, pt, l, s);
+		return;
+	default:
+		op->err = -PT_ESPLIT;
+	}
 }
 
 /* A table below, shared: nothing is locked. s is the part of the range that it covers. */
@@ -420,6 +548,7 @@ static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, u
 	struct survey below = *q;
 	struct ptdesc *child;
 
+	below.deposit = NULL;
 	if (!pf_is_table(e, l)) {
 		survey_end(op, q, l, s, e);
 		return;
@@ -457,6 +586,10 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
 				op->err = -PT_EEXIST;
 		return;
 	}
+	if (l == 1 && op->flags & PT_DEPOSIT) {
+		q->ring = pt->pmd_huge_pte;
+		q->deposit = q->ring;
+	}
 	for_each_slot(l, r, s) {
 		survey_slot(op, q, pt, l, s);
 		if (op->err)
@@ -464,38 +597,51 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
 	}
 }
 
+/* Most entries that a contiguous run of any format has. */
+#define RUN_MAX 128u
+
+/* Bytes of a contiguous run, less 1. */
+static inline uint64_t run_mask(unsigned l)
+{
+	return (UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1;
+}
+
+/* Is the entry for va a leaf of a contiguous run. */
+static inline bool in_a_run(const struct pt_op *op, const struct ptdesc *pt, unsigned l, uint64_t va)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+
+	return pf_is_leaf(e, l) && pf_run(e, l);
+}
+
 /*
- * Takes the contiguous runs apart that the range [va, last] of a table cuts: the entries of such a
- * run are alike, so only its edges can be affected.
+ * Takes the contiguous run around va apart. All of it is busy in between: an MMU must not see one
+ * entry marked and its neighbour not.
  */
 static void break_run(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t va)
 {
 	unsigned n = 1u << pf_run_shift(l);
-	uint64_t start = va & ~((UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1);
+	uint64_t start = va & ~run_mask(l);
 	pf_entry *entry = entry_of(op->memory, pt, l, start);
+	pf_entry old[RUN_MAX];
 
-	for (unsigned i = 0; i < n; i++) {
-		pf_entry e = take(op, &entry[i], pf_busy(l));
-
-		if (PF_BBM) {
-			pt_op_flush(op, start, start + n * (slot_mask(l) + 1) - 1, l, false);
-			pt_op_flush_now(op);
-		}
-		put(op, &entry[i], pf_is_leaf(e, l) ? pf_set_run(e, l, false) : e);
-	}
-	pt_op_flush(op, start, start + n * (slot_mask(l) + 1) - 1, l, false);
+	for (unsigned i = 0; i < n; i++)
+		old[i] = take(op, &entry[i], pf_busy(l));
+	pt_op_flush(op, start, start | run_mask(l), l, false);
+	if (PF_BBM)
+		pt_op_flush_now(op);
+	for (unsigned i = 0; i < n; i++)
+		put(op, &entry[i], pf_is_leaf(old[i], l) ? pf_set_run(old[i], l, false) : old[i]);
 }
 
+/* Takes the runs apart that the edges of a range cut; those inside are changed alike. */
 static inline void break_runs(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r)
 {
-	uint64_t mask;
-
 	if (!pf_run_shift(l))
 		return;
-	mask = (UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1;
-	if (r.va & mask && pf_run(pf_load_locked(entry_of(op->memory, pt, l, r.va)), l))
+	if (r.va & run_mask(l) && in_a_run(op, pt, l, r.va))
 		break_run(op, pt, l, r.va);
-	if ((r.last & mask) != mask && pf_run(pf_load_locked(entry_of(op->memory, pt, l, r.last)), l))
+	if ((r.last & run_mask(l)) != run_mask(l) && in_a_run(op, pt, l, r.last))
 		break_run(op, pt, l, r.last);
 }
 
@@ -583,7 +729,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
 	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
-	pt_op_drop_share(op, side->space, shared);
+	(void)pt_op_drop_share(op, side->space, shared);
 }
 
 /* Splits and unshares what the survey counted. All tables are locked and all reserves are there. */
@@ -610,6 +756,21 @@ static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsig
 	}
 }
 
+/* A level of which an entry lies whole in the range, the highest. */
+static inline unsigned whole_level(const struct pt_space *space, struct pt_range r)
+{
+	unsigned l = 0;
+
+	while (l + 1 < space->levels) {
+		uint64_t first = (r.va + slot_mask(l + 1)) & ~slot_mask(l + 1);
+
+		if (first < r.va || first > r.last || r.last - first < slot_mask(l + 1))
+			break;
+		l++;
+	}
+	return l;
+}
+
 /*
  * Survey and prepare until nothing is missing. On success the cover is locked with all below it;
  * on error the operation has only to end. What op->side needs is set here.
@@ -632,6 +793,9 @@ static int enter_range(struct pt_op *op, struct survey *q, struct pt_range r, un
 		if (err)
 			return err;
 	}
+	/* A slot that a dying table was unlinked from may be linked again by this operation (20). */
+	if (PF_BBM)
+		pt_op_flush_now(op);
 	if (op->prepare)
 		prepare(op, q, *pt, *level, r);
 	return 0;

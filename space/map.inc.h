@@ -83,12 +83,13 @@ static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_en
 }
 
 /* Marks the whole runs among the leaves of r. */
-static void mark_runs(const struct mapping *m, pf_entry *entry, struct pt_range r)
+static inline void mark_runs(const struct pt_map_source *source, pf_entry *entry,
+    struct pt_range r)
 {
 	if (!pf_run_shift(0))
 		return;
 	for_each_slot(0, r, s) {
-		if (in_run(m->q.source, 0, s.va, r))
+		if (in_run(source, 0, s.va, r))
 			pf_store_leaf(entry, pf_set_run(pf_load_locked(entry), 0, true));
 		entry++;
 	}
@@ -105,7 +106,7 @@ static void fill_leaves(const struct pt_op *op, const struct mapping *m, struct 
 		fill_fresh(entry, m->q.source, m->bits[0], r.va, count);
 	else
 		fill_live(entry, m->q.source, m->bits[0], r.va, count);
-	mark_runs(m, entry, r);
+	mark_runs(m->q.source, entry, r);
 	pt->used = (uint16_t)(pt->used + count);
 	wrote(op, entry, count);
 }
@@ -187,40 +188,6 @@ static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, un
 	}
 	for_each_slot(l, r, s)
 		map_slot(op, m, pt, l, s, r);
-}
-
-static int map_slow(struct pt_space *space, struct pt_range r, struct mapping *m, uint32_t flags,
-    struct pt_gather *gather)
-{
-	struct pt_op op;
-	struct link link;
-	struct ptdesc *pt;
-	unsigned l;
-	int err;
-
-	pt_op_begin(&op, space, NULL, flags, gather);
-	m->q.side = &op.side[0];
-	err = enter_range(&op, &m->q, r, 0, &pt, &l, &link);
-	if (!err)
-		map_range(&op, m, pt, l, r, false);
-	pt_op_end(&op, harvest);
-	return err;
-}
-
-static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
-{
-	struct mapping m;
-	int err;
-
-	m.q.kind = replace ? SURVEY_REPLACE : SURVEY_MAP;
-	m.q.source = source;
-	m.q.second = false;
-	err = all_attr_bits(space, attr, 0, flags & PT_SMALL ? 0 : space->levels - 1u, flags,
-	    m.bits);
-	if (err)
-		return err;
-	return map_slow(space, r, &m, flags, gather);
 }
 
 /* Makes the tables of a range down to a level. */

@@ -2,22 +2,6 @@
 /* An operation under way: locks, reserve, gather, end. */
 #include "space/op.h"
 
-#include <string.h>
-
-void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other, uint32_t flags,
-    struct pt_gather *gather)
-{
-	memset(op, 0, sizeof(*op));
-	op->memory = space->memory;
-	op->gather = gather;
-	op->flags = flags;
-	op->mmu = space->flags & PT_SPACE_MMU || (other && other->flags & PT_SPACE_MMU);
-	op->split_to = PT_MAX_LEVELS;
-	op->side[0].space = space;
-	op->side[1].space = other;
-	port_section_enter(&op->memory->port);
-}
-
 /* Roots are on the list of roots, so they are held apart. */
 static bool is_root(const struct pt_op *op, const struct ptdesc *pt, unsigned side)
 {
@@ -64,7 +48,8 @@ void pt_op_flush_now(struct pt_op *op)
 		if (!space)
 			break;
 		op->flush.cookie = space->cookie;
-		op->flush.kernel = space->flags & PT_SPACE_KERNEL;
+		/* Whoever else has a truly shared table is not known here. */
+		op->flush.kernel = space->flags & PT_SPACE_KERNEL || op->truly;
 		port->flush(port->ctx, &op->flush);
 	}
 	op->flush.leaves = 0;
@@ -236,7 +221,7 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 		}
 	}
 	port_section_exit(&memory->port);
-	pt_reclaim_poll(memory, false);
+	pt_reclaim_drive(memory);
 }
 
 /* Takes a leaf table out of the account of a space that no longer maps it but others do. */
@@ -253,7 +238,7 @@ void pt_op_disown(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
 	port_cpu_unpin(&op->memory->port, irq);
 }
 
-void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
+bool pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
 {
 	/*
 	 * The table stays frozen to its end, also for the last who shares it: a reader of the
@@ -264,8 +249,9 @@ void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *p
 		PT_STORE(&pt->dead, 1, RELEASE);
 		pt_table_unlock(op->memory, pt);
 		pt_op_unlinked(op, pt);
-		return;
+		return true;
 	}
 	pt_op_disown(op, space, pt);
 	pt_table_unlock(op->memory, pt);
+	return false;
 }

@@ -40,9 +40,32 @@ struct pt_op {
 	struct pt_side side[PT_SIDES];
 };
 
-/* Begins: read section entered (1). other may be NULL. */
-void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other, uint32_t flags,
-    struct pt_gather *gather);
+/* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at. */
+static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other,
+    uint32_t flags, struct pt_gather *gather)
+{
+	op->memory = space->memory;
+	op->gather = gather;
+	op->flags = flags;
+	op->err = 0;
+	op->held = NULL;
+	op->out = NULL;
+	op->never = NULL;
+	op->held_root[0] = NULL;
+	op->held_root[1] = NULL;
+	op->mmu = space->flags & PT_SPACE_MMU || (other && other->flags & PT_SPACE_MMU);
+	op->slept = false;
+	op->truly = false;
+	op->prepare = false;
+	op->split_to = PT_MAX_LEVELS;
+	op->flush.leaves = 0;
+	op->flush.tables = 0;
+	op->side[0] = (struct pt_side){.space = space};
+	op->side[1].space = NULL;
+	if (other)
+		op->side[1] = (struct pt_side){.space = other};
+	port_section_enter(&op->memory->port);
+}
 
 /*
  * Keeps a table that the caller has locked and found to be linked, until the end. Not before: the
@@ -109,7 +132,7 @@ PT_MUST_CHECK int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uin
 /* Charges a boot table of a level that becomes this space's. */
 void pt_space_charge(struct pt_space *space, unsigned level);
 
-/* Drops a share of a leaf table; the last one kills it. The parent's lock is held. */
-void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
+/* Drops a share of a table; the last one kills it: true. The parent's lock is held. */
+bool pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
 
 #endif

@@ -13,29 +13,66 @@ static void wait_word(const struct pt_memory *memory, const void *word, uint32_t
 	memory->port.wait_while(memory->port.ctx, word, value);
 }
 
+/* Where a reader is: the table it looks into next. */
+struct reader {
+	const pf_entry *table;
+	const pf_entry *entry; /* looked at last */
+};
+
+/* Follows the entry of one level; false: it is the end. */
+static inline bool step_down(const struct pt_memory *memory, uint64_t va, unsigned l,
+    struct reader *at, struct found *f)
+{
+	at->entry = &at->table[index_of(va, l)];
+	f->e = pf_load(at->entry);
+	f->l = l;
+	if (!pf_is_table(f->e, l))
+		return false;
+	at->table = pt_virt(memory, pf_table_pa(f->e, l));
+	return true;
+}
+
+/* Where the descent starts depends on the format; from there the levels are constants. */
+static inline void go_down(const struct pt_memory *memory, unsigned levels, uint64_t va,
+    struct reader *at, struct found *f)
+{
+	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one case for each level");
+	switch (levels) {
+	case 6:
+		if (!step_down(memory, va, 5, at, f))
+			break;
+		/* fall through */
+	case 5:
+		if (!step_down(memory, va, 4, at, f))
+			break;
+		/* fall through */
+	case 4:
+		if (!step_down(memory, va, 3, at, f))
+			break;
+		/* fall through */
+	case 3:
+		if (!step_down(memory, va, 2, at, f))
+			break;
+		/* fall through */
+	default:
+		if (step_down(memory, va, 1, at, f))
+			step_down(memory, va, 0, at, f);
+	}
+}
+
 /*
  * One descent. false: try again, the entry is being changed. Loads acquire, so that the table that
  * an entry points to is seen complete (7).
  */
 static inline bool look_up(const struct pt_space *space, uint64_t va, struct found *f)
 {
-	const struct pt_memory *memory = space->memory;
-	const pf_entry *table = (const pf_entry *)space->top;
-	unsigned l = space->levels - 1u;
-	const pf_entry *entry;
+	struct reader at = { .table = (const pf_entry *)space->top };
 
-	for (;;) {
-		entry = &table[index_of(va, l)];
-		f->e = pf_load(entry);
-		if (!pf_is_table(f->e, l))
-			break;
-		table = pt_virt(memory, pf_table_pa(f->e, l));
-		l--;
-	}
-	f->l = l;
-	if (__builtin_expect(f->e != pf_busy(l), 1))
+	go_down(space->memory, space->levels, va, &at, f);
+	if (__builtin_expect(f->e != pf_busy(f->l), 1))
 		return true;
-	wait_word(memory, entry, PT_LOAD((const uint32_t *)(const void *)entry, RELAXED));
+	wait_word(space->memory, at.entry,
+	    PT_LOAD((const uint32_t *)(const void *)at.entry, RELAXED));
 	return false;
 }
 

@@ -2,34 +2,43 @@
 /* The public calls on a space: every argument is checked here, once, before a format's own copy. */
 #include "space/op.h"
 
-#include <string.h>
+/*
+ * Can both ends be translated, in one half. Where addresses are signed all bits from the top
+ * translated one upwards are equal: adding half of the width carries out of them, or not, as one.
+ */
+static inline int check_width(const struct pt_format *f, uint64_t va, uint64_t last)
+{
+	unsigned bits = f->va_bits;
 
-/* A range that can be walked: the errors that every range call has. */
-static int check_range(const struct pt_space *space, pt_va va, uint64_t size, struct pt_range *r)
+	if (f->flags & PT_FORMAT_SIGNED) {
+		uint64_t half = UINT64_C(1) << (bits - 1);
+		uint64_t beyond = bits < 64 ? (va + half) >> bits : 0;
+
+		return beyond | (va ^ last) >> (bits - 1) ? -PT_ECANON : 0;
+	}
+	if (bits >= 64)
+		return 0;
+	if (va >> bits)
+		return -PT_ECANON;
+	return last >> bits ? -PT_EOVERFLOW : 0;
+}
+
+/* A range that can be walked: the errors that every range call has. On every way, so it is short. */
+static inline int check_range(const struct pt_space *space, pt_va va, uint64_t size,
+    struct pt_range *r)
 {
 	const struct pt_format *f = space ? space->format : NULL;
-	uint64_t page = f ? (UINT64_C(1) << f->page_shift) - 1 : 0;
 	uint64_t last = va.v + size - 1;
-	uint64_t top;
 
 	if (!f || !size)
 		return -PT_EINVAL;
-	if ((va.v | size) & page)
+	if ((va.v | size) & ((UINT64_C(1) << f->page_shift) - 1))
 		return -PT_EALIGN;
 	if (last < va.v)
 		return -PT_EOVERFLOW;
 	r->va = va.v;
 	r->last = last;
-	if (f->flags & PT_FORMAT_SIGNED) {
-		/* All bits from the top translated one upwards are equal, in both ends alike. */
-		top = va.v >> (f->va_bits - 1);
-		if (top != 0 && top != ~UINT64_C(0) >> (f->va_bits - 1))
-			return -PT_ECANON;
-		return last >> (f->va_bits - 1) == top ? 0 : -PT_ECANON;
-	}
-	if (f->va_bits < 64 && va.v >> f->va_bits)
-		return -PT_ECANON;
-	return f->va_bits < 64 && last >> f->va_bits ? -PT_EOVERFLOW : 0;
+	return check_width(f, va.v, last);
 }
 
 /* The page that holds an address. */
@@ -58,12 +67,16 @@ static int check_pa(const struct pt_format *f, pt_pa pa, uint64_t size)
 }
 
 /* Cuts the next piece off a range that is worked on piecewise: what one level-2 entry maps. */
-static struct pt_range next_piece(const struct pt_space *space, struct pt_range r, uint32_t flags)
+static inline struct pt_range next_piece(const struct pt_space *space, struct pt_range r,
+    uint32_t flags)
 {
 	unsigned level = space->levels > 2 ? 2 : 1;
-	uint64_t end = r.va | ((UINT64_C(1) << pt_format_shift(space->format, level)) - 1);
+	uint64_t end;
 
-	if (flags & PT_PIECEWISE && end < r.last)
+	if (__builtin_expect(!(flags & PT_PIECEWISE), 1))
+		return r;
+	end = r.va | ((UINT64_C(1) << pt_format_shift(space->format, level)) - 1);
+	if (end < r.last)
 		r.last = end;
 	return r;
 }
@@ -368,9 +381,10 @@ int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uin
 
 int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out)
 {
-	struct pt_range r;
-	int err = out ? check_page(space, va, &r) : -PT_EINVAL;
+	int err = -PT_EINVAL;
 
+	if (out && space && space->format)
+		err = check_width(space->format, va.v, va.v);
 	return err ? err : space->format->ops->translate(space, va.v, out);
 }
 

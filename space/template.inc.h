@@ -8,12 +8,11 @@
 
 #include "space/op.h"
 
-#include <string.h>
-
 #include "space/descend.inc.h"
 #include "space/read.inc.h"
 #include "space/unmap.inc.h"
 #include "space/map.inc.h"
+#include "space/fast.inc.h"
 #include "space/attr.inc.h"
 #include "space/huge.inc.h"
 #include "space/copy.inc.h"

@@ -50,15 +50,20 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 {
 	unsigned l = ptdesc_level(pt);
 
-	if (op->gather && !(pt->shared == SHARED_COW))
+	/* What a shared table maps was gathered when it was cut off. */
+	if (op->gather && !pt->shared)
 		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
 }
 
-/* Cuts a shared table off an entry of a locked parent; the other sharers keep it. */
+/*
+ * Cuts a shared table off an entry of a locked parent; the other sharers keep it. When there are
+ * none, the last dirty marks are in it only after the flush.
+ */
 static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
 {
+	if (pt_op_drop_share(op, side->space, pt))
+		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
-	pt_op_drop_share(op, side->space, pt);
 }
 
 /* Kills a table that no entry points to any more, and all below it; they are locked. */
@@ -83,14 +88,6 @@ static void cut_tree(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, 
 	}
 	PT_STORE(&pt->dead, 1, RELEASE);
 	pt_op_unlinked(op, pt);
-}
-
-/* Notes that everything below an entry of level l goes. */
-static void flush_below(struct pt_op *op, uint64_t va, unsigned l)
-{
-	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
-	op->flush.tables |= (1u << l) - 1;
-	op->flush.leaves |= (1u << l) - 1;
 }
 
 /* Cuts the table below an entry off, whatever it maps. */
@@ -131,13 +128,13 @@ static void clear_leaves(struct pt_op *op, struct ptdesc *pt, unsigned l, struct
 	struct run_builder b = { .size = 0 };
 	unsigned used = 0;
 
-	pt_op_flush(op, r.va, r.last, l, false);
 	for (unsigned i = 0; i < count; i++) {
 		pf_entry e = pf_load_locked(&entry[i]);
 
 		if (e == pf_empty(l))
 			continue;
-		used++;
+		if (!used++)
+			pt_op_flush(op, r.va, r.last, l, false);
 		if (op->mmu)
 			e = pf_exchange(&entry[i], pf_empty(l));
 		else
@@ -211,28 +208,6 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	if (!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l))
 		unlink_child(op, parent, l + 1, va, pt);
 	pt_table_unlock(op->memory, parent);
-}
-
-static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
-    struct pt_gather *gather)
-{
-	struct pt_op op;
-	struct survey q = { .kind = SURVEY_UNMAP };
-	struct link link;
-	struct ptdesc *pt;
-	unsigned l;
-	int err;
-
-	pt_op_begin(&op, space, NULL, flags, gather);
-	q.side = &op.side[0];
-	err = enter_range(&op, &q, r, 0, &pt, &l, &link);
-	if (!err) {
-		unmap_range(&op, q.side, pt, l, r);
-		if (l == 0 && !pt->used && !(flags & PT_KEEP_TABLES))
-			bury_cover(&op, q.side, pt, l, &link, r.va);
-	}
-	pt_op_end(&op, harvest);
-	return err;
 }
 
 /* Unlinks the empty tables below pt that lie within a range. All are locked. */

@@ -21,6 +21,13 @@ PT_BEGIN_DECLS
 PT_MUST_CHECK int pt_boot_reserve(struct pt_memory *memory, pt_pfn first, uint64_t frames);
 
 /*
+ * Marks frames of an added section that hold something already, or nothing at all: the program
+ * itself, what firmware left, a hole. They are reserved for ever and never given to anybody. At any
+ * stage, while they are free. Errors as above, but for -PT_ESTAGE.
+ */
+PT_MUST_CHECK int pt_boot_keep(struct pt_memory *memory, pt_pfn first, uint64_t frames);
+
+/*
  * A table of a class (a whole number of frames) out of boot memory, filled with the class's empty
  * pattern; *pa is where. -PT_ENOMEM: boot memory is used up; -PT_ESTAGE: after pt_memory_online use
  * pagetable_alloc; -PT_ENOTSUP: a class of fragments.

@@ -131,8 +131,12 @@ struct pt_table_class {
 	uint8_t entry_bytes; /* 4 or 8 */
 };
 
-/* One counter for each level, for each of a few CPUs a line of its own. */
+/*
+ * Lines of counters in an account. Where there are more CPUs, the first PT_ACCOUNT_OWN of them have
+ * a line of their own, which takes no atomics, and the others share the rest.
+ */
 #define PT_ACCOUNT_SLOTS 8u
+#define PT_ACCOUNT_OWN   4u
 
 /*
  * An owner that tables are charged to: a space, or a group of the embedder's. Zeroed is empty.

@@ -139,10 +139,11 @@ static struct pt_config core_config(const struct pt_hosted_config *config)
 static bool layout(struct layout *at, const struct pt_config *core)
 {
 	uint64_t memory_size = pt_memory_size(core);
-	uint64_t arena_size = core->max_pfn << core->page_shift;
+	uint64_t arena_size;
 
 	if (memory_size == 0)
 		return false;
+	arena_size = core->max_pfn << core->page_shift;
 	at->memory = 0;
 	at->words = (memory_size + 63) & ~UINT64_C(63);
 	at->section_size = pt_section_size(core);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* ptdesc-bench: runs rows and prints them as a table or as JSON Lines. */
+#include "benches/bench.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define REPETITIONS 9
+#define ATTEMPTS    50 /* to get a repetition during which nobody else had the CPU */
+
+/* What was measured of a row. */
+struct result {
+	const struct bench *bench;
+	double value; /* ns, or bytes */
+	double limit; /* 0: the row has none */
+	double calibration;
+	double target; /* as it is on this machine, now; 0: none */
+};
+
+static const struct bench *const groups[] = {
+	bench_limits, bench_frames, bench_tables, bench_spaces, bench_overlay, bench_host, NULL,
+};
+
+void bench_die(const char *what)
+{
+	fprintf(stderr, "ptdesc-bench: %s\n", what);
+	exit(4);
+}
+
+void *bench_memory(size_t size)
+{
+	void *memory = NULL;
+
+	if (posix_memalign(&memory, 4096, size))
+		bench_die("no memory");
+	memset(memory, 0, size);
+	return memory;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+/* What a start and a stop take themselves. */
+static double clock_cost(void)
+{
+	static double cost = -1;
+	double values[1001];
+
+	if (cost >= 0)
+		return cost;
+	for (size_t i = 0; i < 1001; i++) {
+		struct bench_timer timer = {0};
+
+		bench_start(&timer);
+		bench_stop(&timer);
+		values[i] = (double)timer.ns;
+	}
+	cost = median(values, 1001);
+	return cost;
+}
+
+double bench_result(const struct bench_timer *timer, double units)
+{
+	double ns = (double)timer->ns - timer->parts * clock_cost();
+
+	return ns > 0 ? ns / units : 0;
+}
+
+/* Times that this thread lost its CPU. */
+static long switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
+/* One repetition during which the thread kept its CPU, if there is such a one. */
+static double sample(const struct bench *bench, void *state)
+{
+	double value = 0;
+
+	for (int i = 0; i < ATTEMPTS; i++) {
+		long before = switches();
+
+		value = bench->sample(state);
+		if (switches() == before)
+			break;
+	}
+	return value;
+}
+
+/* A row that is being measured; NULL bench: nothing is. */
+struct running {
+	const struct bench *bench;
+	void *state;
+	double values[REPETITIONS];
+};
+
+static void begin(struct running *r, const struct bench *bench)
+{
+	r->bench = bench;
+	r->state = bench && bench->open ? bench->open(bench->arg) : NULL;
+	if (bench && !bench->bytes)
+		(void)bench->sample(r->state);
+}
+
+static double end(struct running *r)
+{
+	if (!r->bench)
+		return 0;
+	if (r->bench->close)
+		r->bench->close(r->state);
+	return median(r->values, REPETITIONS);
+}
+
+static struct result measure(const struct bench *bench)
+{
+	const struct bench *limit = bench->limit ? bench->limit : bench->calibration;
+	struct result result = {.bench = bench};
+	struct running all[3];
+
+	begin(&all[0], bench);
+	begin(&all[1], limit == bench->calibration ? NULL : limit);
+	begin(&all[2], bench->calibration);
+	for (int i = 0; i < REPETITIONS; i++)
+		for (int j = 2; j >= 0; j--)
+			if (all[j].bench)
+				all[j].values[i] = sample(all[j].bench, all[j].state);
+	result.value = end(&all[0]);
+	result.limit = end(&all[1]);
+	result.calibration = end(&all[2]);
+	if (limit == bench->calibration)
+		result.limit = result.calibration;
+	if (bench->target > 0)
+		result.target = bench->target * result.calibration / bench->calibration->reference;
+	return result;
+}
+
+/* --- output --------------------------------------------------------------------------------- */
+
+static void print_head(void)
+{
+	printf("%-28s %12s  %-9s %8s %6s %8s %-4s %s\n", "name", "ns", "per", "limit", "ratio",
+	    "target", "met", "what");
+}
+
+static void print_number(char *text, size_t size, double value)
+{
+	if (value <= 0)
+		snprintf(text, size, "-");
+	else
+		snprintf(text, size, value < 0.1 ? "%.4f" : value < 10 ? "%.3f" : "%.1f", value);
+}
+
+static const char *met(const struct result *r)
+{
+	if (r->target <= 0)
+		return "-";
+	return r->value <= r->target ? "yes" : "NO";
+}
+
+static void print_row(const struct result *r)
+{
+	const struct bench *b = r->bench;
+	char value[32];
+	char limit[32];
+	char ratio[32];
+	char target[32];
+
+	if (b->bytes) {
+		printf("%-28s %12.0f  %-9s %8s %6s %8s %-4s %s\n", b->name, r->value, b->unit, "-",
+		    "-", "-", "-", b->what);
+		return;
+	}
+	print_number(value, sizeof(value), r->value);
+	print_number(limit, sizeof(limit), r->limit);
+	print_number(ratio, sizeof(ratio), r->limit > 0 ? r->value / r->limit : 0);
+	print_number(target, sizeof(target), r->target);
+	printf("%-28s %12s  %-9s %8s %6s %8s %-4s %s\n", b->name, value, b->unit, limit, ratio,
+	    target, met(r), b->what);
+	fflush(stdout);
+}
+
+static json_t *number_or_null(double value)
+{
+	return value > 0 ? json_real(value) : json_null();
+}
+
+static void print_json(const struct result *r)
+{
+	const struct bench *b = r->bench;
+	const struct bench *limit = b->limit ? b->limit : b->calibration;
+	double ratio = r->limit > 0 ? r->value / r->limit : 0;
+	json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s?, s:s?, s:o}",
+	    "name", b->name,
+	    "ns", number_or_null(b->bytes ? 0 : r->value),
+	    "limit", number_or_null(r->limit),
+	    "ratio", number_or_null(ratio),
+	    "target", number_or_null(r->target),
+	    "met", r->target > 0 ? json_boolean(r->value <= r->target) : json_null(),
+	    "what", b->what, "unit", b->unit,
+	    "limit_is", limit ? limit->name : NULL,
+	    "calibration", b->calibration ? b->calibration->name : NULL,
+	    "bytes", number_or_null(b->bytes ? r->value : 0));
+
+	if (!o)
+		bench_die("no memory");
+	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(5));
+	putchar('\n');
+	fflush(stdout);
+	json_decref(o);
+}
+
+/* --- command line --------------------------------------------------------------------------- */
+
+/* A row is named by its name or by the beginning of it, up to a dash. */
+static bool named(const char *name, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(name, word, n) == 0 && (name[n] == 0 || name[n] == '-');
+}
+
+static bool wanted(const struct bench *bench, char **words, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (named(bench->name, words[i]))
+			return true;
+	return count == 0;
+}
+
+static bool known(const char *word)
+{
+	for (size_t g = 0; groups[g]; g++)
+		for (const struct bench *b = groups[g]; b->name; b++)
+			if (named(b->name, word))
+				return true;
+	return false;
+}
+
+static void run(char **words, int count, bool json)
+{
+	if (!json)
+		print_head();
+	for (size_t g = 0; groups[g]; g++) {
+		for (const struct bench *b = groups[g]; b->name; b++) {
+			struct result r;
+
+			if (!wanted(b, words, count))
+				continue;
+			r = measure(b);
+			if (json)
+				print_json(&r);
+			else
+				print_row(&r);
+		}
+	}
+}
+
+static void list(void)
+{
+	for (size_t g = 0; groups[g]; g++)
+		for (const struct bench *b = groups[g]; b->name; b++)
+			printf("%-28s %s\n", b->name, b->what);
+}
+
+static int usage(FILE *to, int status)
+{
+	fputs("usage: ptdesc-bench [--json] [--list] [NAME...]\n"
+	      "NAME is a row of --list, or the beginning of some up to a dash: map, limit-store\n",
+	    to);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		if (option == 'l') {
+			list();
+			return 0;
+		}
+		if (option != 'j')
+			return usage(stderr, 2);
+		json = true;
+	}
+	for (int i = optind; i < argc; i++) {
+		if (!known(argv[i])) {
+			fprintf(stderr, "ptdesc-bench: no row %s\n", argv[i]);
+			return usage(stderr, 2);
+		}
+	}
+	run(argv + optind, argc - optind, json);
+	return 0;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Short ways for what happens most: a range inside one leaf table, which is there or is the only one
+ * missing. The rules are those of the long way; what they find not to fit is left to it, untouched.
+ */
+
+/* What a short way says when the long one is needed: no error number. */
+enum { LONG_WAY = 1 };
+
+/*
+ * Locks the leaf table that covers a page; NULL: there is none, or it is shared, dying or moved. level
+ * says how far down there are tables, link where the lowest hangs.
+ */
+static inline struct ptdesc *lock_leaf(const struct pt_space *space, struct pt_range r,
+    struct link *link, unsigned *level, struct ptdesc **lowest)
+{
+	struct ptdesc *pt = descend(space, r, 0, false, link, level);
+
+	*lowest = pt;
+	if (*level)
+		return NULL;
+	pt_table_lock(space->memory, pt);
+	if (__builtin_expect(still_covers(space, pt, 0, r.va), 1))
+		return pt;
+	pt_table_unlock(space->memory, pt);
+	*level = PT_MAX_LEVELS;
+	return NULL;
+}
+
+static inline bool all_empty(const pf_entry *entry, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (pf_load_locked(&entry[i]) != pf_empty(0))
+			return false;
+	return true;
+}
+
+/* Fills a range of a locked leaf table. */
+static inline int map_in_leaf(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pf_entry bits, struct ptdesc *pt)
+{
+	pf_entry *entry = entry_of(space->memory, pt, 0, r.va);
+	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+
+	if (!all_empty(entry, count))
+		return -PT_EEXIST;
+	fill_live(entry, source, bits, r.va, count);
+	mark_runs(source, entry, r);
+	write_back(space->memory, entry, count);
+	pt->used = (uint16_t)(pt->used + count);
+	return 0;
+}
+
+/*
+ * Hangs a filled leaf table below the entry of level 1 for va, if that is still empty. The reserve is
+ * made before the lock is taken, so that there is one lock and no second try (7, 8).
+ */
+static inline bool link_leaf(struct pt_space *space, uint64_t va, struct ptdesc *parent,
+    struct ptdesc *pt)
+{
+	bool linked = false;
+	pf_entry *entry;
+
+	pt_table_lock(space->memory, parent);
+	entry = entry_of(space->memory, parent, 1, va);
+	if (still_covers(space, parent, 1, va) && pf_load_locked(entry) == pf_empty(1)) {
+		pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);
+		pf_store(entry, pf_make_table(table_pa(pt, 0), 1));
+		write_back(space->memory, entry, 1);
+		parent->used++;
+		linked = true;
+	}
+	pt_table_unlock(space->memory, parent);
+	return linked;
+}
+
+/* Maps a range of a leaf table that is missing. */
+static int map_new_leaf(struct pt_space *space, struct pt_range r, struct ptdesc *parent,
+    const struct pt_map_source *source, pf_entry bits)
+{
+	struct ptdesc *pt = pagetable_alloc(space->memory, space->classes[0], 0, &space->account,
+	    space->flags & PT_SPACE_KERNEL ? PT_KERNEL_TABLE : 0);
+	pf_entry *entry;
+	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+
+	if (!pt)
+		return LONG_WAY;
+	pt->space = space;
+	pt->base = (pt->base & 255) | (r.va & ~table_mask(0));
+	entry = entry_of(space->memory, pt, 0, r.va);
+	fill_fresh(entry, source, bits, r.va, count);
+	mark_runs(source, entry, r);
+	write_back(space->memory, entry, count);
+	pt->used = (uint16_t)count;
+	if (__builtin_expect(link_leaf(space, r.va, parent, pt), 1))
+		return 0;
+	pagetable_free(space->memory, pt, &space->account);
+	return LONG_WAY;
+}
+
+/* Is a range within one leaf table, and not to be mapped by a larger leaf. */
+static inline bool in_one_leaf(struct pt_range r, uint32_t flags)
+{
+	return !((r.va ^ r.last) & ~table_mask(0)) &&
+	       (flags & PT_SMALL || !is_whole(r, 1));
+}
+
+static int map_fast(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
+    pt_attr attr, uint32_t flags)
+{
+	const struct pt_port *port = &space->memory->port;
+	struct ptdesc *lowest;
+	struct ptdesc *pt;
+	struct link link;
+	pf_entry bits;
+	unsigned l;
+	int err = attr_bits(space, attr, 0, flags, &bits);
+
+	if (err)
+		return err;
+	err = LONG_WAY;
+	port_section_enter(port);
+	pt = lock_leaf(space, r, &link, &l, &lowest);
+	if (pt) {
+		err = map_in_leaf(space, r, source, bits, pt);
+		pt_table_unlock(space->memory, pt);
+	} else if (l == 1) {
+		err = map_new_leaf(space, r, lowest, source, bits);
+	}
+	port_section_exit(port);
+	return err;
+}
+
+/* What a short unmapping has to do after its locks. */
+struct cleared {
+	struct pt_run run;    /* size 0: nothing was mapped */
+	struct ptdesc *table; /* the leaf table, if it was unlinked */
+};
+
+/* Flushes, then hands over memory and table, in this order (12, L3). */
+static void hand_over_page(struct pt_space *space, uint64_t va, const struct cleared *c,
+    struct pt_gather *gather)
+{
+	const struct pt_port *port = &space->memory->port;
+
+	if (space->flags & PT_SPACE_MMU && port->flush) {
+		struct pt_flush flush = { .cookie = space->cookie,
+			.start = { va },
+			.last = { va | slot_mask(0) },
+			.leaves = 1,
+			.tables = c->table ? 2 : 0,
+			.kernel = space->flags & PT_SPACE_KERNEL };
+
+		if (c->table) {
+			flush.start.v &= ~table_mask(0);
+			flush.last.v |= table_mask(0);
+		}
+		port->flush(port->ctx, &flush);
+	}
+	if (gather && gather->release)
+		gather->release(gather->ctx, &c->run, 1);
+	if (gather)
+		gather->released += c->run.size;
+	if (c->table)
+		pagetable_free_defer(space->memory, c->table, &space->account);
+}
+
+/* The leaf table was emptied and has its dying mark: unlinks it, unless somebody has (9). */
+static bool unlink_leaf(struct pt_space *space, const struct link *link, const struct ptdesc *pt)
+{
+	struct ptdesc *parent = link->parent == PARENT_IS_ROOT ?
+	    space->root :
+	    pt_desc(space->memory, link->parent);
+	pf_entry *entry = link->entry;
+	bool mine = false;
+	pf_entry e;
+
+	pt_table_lock(space->memory, parent);
+	e = pf_load_locked(entry);
+	if (!parent->dead && pf_is_table(e, 1) && pf_table_pa(e, 1) == table_pa(pt, 0)) {
+		pf_store(entry, pf_empty(1));
+		write_back(space->memory, entry, 1);
+		parent->used--;
+		mine = true;
+	}
+	pt_table_unlock(space->memory, parent);
+	return mine;
+}
+
+/* Clears one page of a locked leaf table. */
+static inline void clear_page(struct pt_space *space, struct ptdesc *pt, uint64_t va,
+    struct cleared *c)
+{
+	pf_entry *entry = entry_of(space->memory, pt, 0, va);
+	pf_entry e = pf_load_locked(entry);
+
+	if (e == pf_empty(0))
+		return;
+	if (space->flags & PT_SPACE_MMU)
+		e = pf_exchange(entry, pf_empty(0));
+	else
+		pf_store_leaf(entry, pf_empty(0));
+	write_back(space->memory, entry, 1);
+	pt->used--;
+	c->run.pa.v = pf_leaf_pa(e, 0);
+	c->run.size = slot_mask(0) + 1;
+	c->run.accessed = pf_accessed(e, 0);
+	c->run.dirty = pf_dirty(e, 0);
+}
+
+/* Unmaps one page that no contiguous run holds. */
+static int unmap_fast(struct pt_space *space, uint64_t va, uint32_t flags, struct pt_gather *gather)
+{
+	const struct pt_port *port = &space->memory->port;
+	struct cleared c = { .run = { .size = 0 }, .table = NULL };
+	struct pt_range r = { va, va | slot_mask(0) };
+	struct ptdesc *lowest;
+	struct ptdesc *pt;
+	struct link link;
+	unsigned l;
+	bool dying;
+
+	port_section_enter(port);
+	pt = lock_leaf(space, r, &link, &l, &lowest);
+	if (!pt || pf_run(pf_load_locked(entry_of(space->memory, pt, 0, va)), 0)) {
+		if (pt)
+			pt_table_unlock(space->memory, pt);
+		port_section_exit(port);
+		return LONG_WAY;
+	}
+	clear_page(space, pt, va, &c);
+	dying = !pt->used && link.entry && !(flags & PT_KEEP_TABLES);
+	if (dying)
+		PT_STORE(&pt->dead, 1, RELEASE);
+	pt_table_unlock(space->memory, pt);
+	if (dying && unlink_leaf(space, &link, pt)) {
+		pt_state_move(space->memory, pt, PT_LINKED, PT_UNLINKED);
+		c.table = pt;
+	}
+	if (c.run.size || c.table)
+		hand_over_page(space, va, &c, gather);
+	port_section_exit(port);
+	if (c.table)
+		pt_reclaim_poll(space->memory, false);
+	return 0;
+}
+
+static int map_slow(struct pt_space *space, struct pt_range r, struct mapping *m, uint32_t flags,
+    struct pt_gather *gather)
+{
+	struct pt_op op;
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	pt_op_begin(&op, space, NULL, flags, gather);
+	m->q.side = &op.side[0];
+	err = enter_range(&op, &m->q, r, 0, &pt, &l, &link);
+	if (!err)
+		map_range(&op, m, pt, l, r, false);
+	pt_op_end(&op, harvest);
+	return err;
+}
+
+static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
+    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+{
+	struct mapping m;
+	int err;
+
+	if (!replace && in_one_leaf(r, flags)) {
+		err = map_fast(space, r, source, attr, flags);
+		if (err != LONG_WAY)
+			return err;
+	}
+	m.q.kind = replace ? SURVEY_REPLACE : SURVEY_MAP;
+	m.q.source = source;
+	m.q.second = false;
+	err = all_attr_bits(space, attr, 0, flags & PT_SMALL ? 0 : space->levels - 1u, flags,
+	    m.bits);
+	if (err)
+		return err;
+	return map_slow(space, r, &m, flags, gather);
+}
+
+static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
+    struct pt_gather *gather)
+{
+	struct pt_op op;
+	struct survey q = { .kind = SURVEY_UNMAP };
+	struct link link;
+	struct ptdesc *pt;
+	unsigned l;
+	int err;
+
+	if (r.last - r.va == slot_mask(0)) {
+		err = unmap_fast(space, r.va, flags, gather);
+		if (err != LONG_WAY)
+			return err;
+	}
+	pt_op_begin(&op, space, NULL, flags, gather);
+	q.side = &op.side[0];
+	err = enter_range(&op, &q, r, 0, &pt, &l, &link);
+	if (!err) {
+		unmap_range(&op, q.side, pt, l, r);
+		if (l == 0 && !pt->used && !(flags & PT_KEEP_TABLES))
+			bury_cover(&op, q.side, pt, l, &link, r.va);
+	}
+	pt_op_end(&op, harvest);
+	return err;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tests/kit/soft_mmu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What of a leaf's attributes a TLB keeps; accessed is set by whoever fills it. */
+#define CACHED (PT_READ | PT_WRITE | PT_EXEC | PT_USER | PT_GLOBAL | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK)
+
+static void wrong(struct soft_mmu *mmu, const char *what, const struct soft_entry *e)
+{
+	if (!mmu->fault[0])
+		snprintf(mmu->fault, sizeof(mmu->fault), "%s: %s of level %u, va %#llx, pa %#llx",
+		    what, e->table ? "table" : "leaf", e->level, (unsigned long long)e->va,
+		    (unsigned long long)e->pa);
+}
+
+static const void *ref_at(void *ctx, uint64_t pa, size_t size)
+{
+	const struct soft_mmu *mmu = ctx;
+	const struct test_port *t = mmu->port;
+
+	if (pa < t->first_pa || pa - t->first_pa >= t->size || size > t->size - (pa - t->first_pa))
+		return NULL;
+	return t->arena + (pa - t->first_pa);
+}
+
+static struct ref_memory ref_memory_of(const struct soft_mmu *mmu)
+{
+	struct ref_memory memory = {ref_at, (void *)(uintptr_t)mmu};
+
+	return memory;
+}
+
+enum ref_status soft_mmu_walk(const struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
+    struct ref_result *leaf)
+{
+	struct ref_memory memory = ref_memory_of(mmu);
+
+	return ref_walk(&memory, mmu->format->name, pt_space_root(space).pa.v, va, leaf);
+}
+
+enum ref_status soft_mmu_visit(const struct soft_mmu *mmu, const struct pt_space *space,
+    const struct ref_visitor *visitor)
+{
+	struct ref_memory memory = ref_memory_of(mmu);
+
+	return ref_visit(&memory, mmu->format->name, pt_space_root(space).pa.v, visitor, NULL);
+}
+
+/* An entry in memory as a number. */
+static uint64_t number(const struct soft_mmu *mmu, const unsigned char *at)
+{
+	unsigned n = mmu->format->entry_bytes;
+	uint64_t e = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		e = e << 8 | at[mmu->ref->big_endian ? i : n - 1 - i];
+	return e;
+}
+
+static void set_number(struct soft_mmu *mmu, uint64_t entry_pa, uint64_t e)
+{
+	unsigned char bytes[8];
+	unsigned n = mmu->format->entry_bytes;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes[mmu->ref->big_endian ? n - 1 - i : i] = (unsigned char)(e >> 8 * i);
+	test_port_poke(mmu->port, entry_pa, bytes, n);
+}
+
+static uint64_t raw_entry(const struct soft_mmu *mmu, uint64_t entry_pa)
+{
+	return number(mmu, test_port_virt(mmu->port, entry_pa));
+}
+
+static uint64_t slot_size(const struct soft_mmu *mmu, unsigned level)
+{
+	return UINT64_C(1) << pt_format_shift(mmu->format, level);
+}
+
+static uint64_t slot_index(const struct soft_mmu *mmu, unsigned level, uint64_t va)
+{
+	return va >> pt_format_shift(mmu->format, level) &
+	       ((UINT64_C(1) << mmu->format->bits[level]) - 1);
+}
+
+unsigned soft_mmu_entry(const struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
+    unsigned level, struct pt_entry_info *info)
+{
+	uint64_t table = pt_space_root(space).pa.v;
+	unsigned l = mmu->format->levels - 1u;
+
+	for (;; l--) {
+		uint64_t e = raw_entry(mmu, table + slot_index(mmu, l, va) * mmu->format->entry_bytes);
+
+		if (pt_entry_decode(mmu->format, e, l, info))
+			info->kind = PT_ENTRY_INVALID;
+		if (l == level || info->kind != PT_ENTRY_TABLE)
+			return l;
+		table = info->pa.v;
+	}
+}
+
+/* Does a cached entry still say what the tables say. */
+static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
+{
+	struct pt_entry_info info;
+
+	if (soft_mmu_entry(mmu, e->space, e->va, e->level, &info) != e->level)
+		return false;
+	if (e->table)
+		return info.kind == PT_ENTRY_TABLE && info.pa.v == e->pa;
+	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa)
+		return false;
+	/* A cached dirty mark that the table no longer has loses the next write. */
+	if (e->flags & ~info.attr.flags & (PT_DIRTY | PT_ACCESSED))
+		return false;
+	return !((e->flags ^ info.attr.flags) & CACHED);
+}
+
+static bool overlaps(const struct soft_entry *e, uint64_t va, uint64_t last)
+{
+	return e->va <= last && e->va + (e->size - 1) >= va;
+}
+
+static void on_flush(void *ctx, const struct pt_flush *request)
+{
+	struct soft_mmu *mmu = ctx;
+
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		struct soft_entry *e = &mmu->cache[i];
+		uint32_t levels = e->table ? request->tables : request->leaves;
+
+		if (!e->space || (!request->kernel && e->space->cookie != request->cookie))
+			continue;
+		if (levels >> e->level & 1 && overlaps(e, request->start.v, request->last.v))
+			e->space = NULL;
+	}
+}
+
+/* Nothing cached may contradict an entry that has just become valid. */
+static void check_made(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
+    unsigned level)
+{
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		const struct soft_entry *e = &mmu->cache[i];
+
+		if (e->space == space && overlaps(e, va, va + slot_size(mmu, level) - 1) &&
+		    e->level <= level && !still_true(mmu, e))
+			wrong(mmu, "an entry was made before the old one was flushed", e);
+	}
+}
+
+static bool is_valid(const struct pt_entry_info *info)
+{
+	return info->kind == PT_ENTRY_TABLE || info->kind == PT_ENTRY_LEAF;
+}
+
+/* May a live entry become another without a break. */
+static bool may_follow(const struct pt_entry_info *old, const struct pt_entry_info *new)
+{
+	return !is_valid(old) || !is_valid(new) ||
+	       (old->kind == new->kind && old->pa.v == new->pa.v &&
+		   (old->kind == PT_ENTRY_TABLE ||
+		       (old->run == new->run &&
+			   !((old->attr.flags ^ new->attr.flags) & PT_ATTR_TYPE_MASK))));
+}
+
+/* One entry of a linked table was written. */
+static void entry_written(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
+    unsigned level, const unsigned char *at)
+{
+	const unsigned char *shadow =
+	    (unsigned char *)mmu->port->shadow + (at - (unsigned char *)mmu->port->arena);
+	struct soft_entry e = {.space = space, .va = va, .level = level};
+	struct pt_entry_info old;
+	struct pt_entry_info new;
+
+	if (pt_entry_decode(mmu->format, number(mmu, shadow), level, &old) ||
+	    pt_entry_decode(mmu->format, number(mmu, at), level, &new))
+		return;
+	if (!may_follow(&old, &new))
+		wrong(mmu, "a live entry was replaced without a break", &e);
+	if (is_valid(&new) && !is_valid(&old)) {
+		mmu->breaks++;
+		check_made(mmu, space, va, level);
+	}
+}
+
+/* Looks for a table that holds [at, at + size) below the table at pa; true: found. */
+static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uint64_t pa,
+    unsigned level, uint64_t base, const unsigned char *at, size_t size)
+{
+	const unsigned char *table = test_port_virt(mmu->port, pa);
+	size_t bytes = mmu->format->entry_bytes;
+	size_t n = (size_t)1 << mmu->format->bits[level];
+
+	if (at >= table && at < table + n * bytes) {
+		for (size_t i = (size_t)(at - table) / bytes; i < n && table + i * bytes < at + size;
+		     i++)
+			entry_written(mmu, space, base + i * slot_size(mmu, level), level,
+			    table + i * bytes);
+		return true;
+	}
+	for (size_t i = 0; level && i < n; i++) {
+		struct pt_entry_info info;
+
+		if (!pt_entry_decode(mmu->format, number(mmu, table + i * bytes), level, &info) &&
+		    info.kind == PT_ENTRY_TABLE &&
+		    find_written(mmu, space, info.pa.v, level - 1,
+			base + i * slot_size(mmu, level), at, size))
+			return true;
+	}
+	return false;
+}
+
+/* Break before make: how a live entry may change is part of the format. */
+static void on_write(void *ctx, const void *address, size_t size)
+{
+	struct soft_mmu *mmu = ctx;
+
+	if (!(mmu->format->flags & PT_FORMAT_BBM))
+		return;
+	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++)
+		if (mmu->space[i])
+			(void)find_written(mmu, mmu->space[i],
+			    pt_space_root(mmu->space[i]).pa.v, mmu->format->levels - 1u, 0,
+			    address, size);
+}
+
+void soft_mmu_init(struct soft_mmu *mmu, struct test_port *port, const struct pt_format *format)
+{
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->port = port;
+	mmu->format = format;
+	mmu->ref = ref_find(format->name);
+	port->hook = mmu;
+	port->on_flush = on_flush;
+	port->on_write = on_write;
+}
+
+void soft_mmu_attach(struct soft_mmu *mmu, const struct pt_space *space)
+{
+	unsigned i = 0;
+
+	while (mmu->space[i])
+		i++;
+	mmu->space[i] = space;
+}
+
+void soft_mmu_detach(struct soft_mmu *mmu, const struct pt_space *space)
+{
+	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++)
+		if (mmu->space[i] == space)
+			mmu->space[i] = NULL;
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		if (mmu->cache[i].space != space)
+			continue;
+		wrong(mmu, "cached for a space that is gone", &mmu->cache[i]);
+		mmu->cache[i].space = NULL;
+	}
+}
+
+static void cache(struct soft_mmu *mmu, const struct soft_entry *e)
+{
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		struct soft_entry *c = &mmu->cache[i];
+
+		if (c->space == e->space && c->va == e->va && c->level == e->level &&
+		    c->table == e->table) {
+			*c = *e;
+			return;
+		}
+	}
+	mmu->cache[mmu->next++ % SOFT_MMU_ENTRIES] = *e;
+}
+
+/* Keeps all that a walk has seen. */
+static void cache_walk(struct soft_mmu *mmu, const struct pt_space *space,
+    const struct ref_result *leaf)
+{
+	struct soft_entry e = {.space = space};
+	struct pt_entry_info info;
+
+	for (unsigned l = mmu->format->levels - 1u; l > leaf->level; l--) {
+		if (soft_mmu_entry(mmu, space, leaf->va, l, &info) != l)
+			return;
+		e.va = leaf->va & ~(slot_size(mmu, l) - 1);
+		e.size = slot_size(mmu, l);
+		e.pa = info.pa.v;
+		e.level = l;
+		e.table = true;
+		cache(mmu, &e);
+	}
+	e.va = leaf->va & ~(leaf->size - 1);
+	e.size = leaf->size;
+	e.pa = leaf->entry.pa;
+	e.level = leaf->level;
+	e.flags = leaf->entry.flags;
+	e.table = false;
+	cache(mmu, &e);
+}
+
+/* The bits that differ between a leaf without and with attributes, and their values with. */
+static uint64_t attr_bits(const struct soft_mmu *mmu, unsigned level, uint32_t flags,
+    uint64_t *mask)
+{
+	uint64_t without = 0;
+	uint64_t with = 0;
+
+	if (pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ), 0,
+		&without) ||
+	    pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ | flags), 0,
+		&with))
+		return *mask = 0;
+	*mask = without ^ with;
+	return with & *mask;
+}
+
+int soft_mmu_access(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
+    uint32_t access, struct ref_result *leaf)
+{
+	uint32_t set = PT_ACCESSED | (access & PT_WRITE ? PT_DIRTY : 0);
+	enum ref_status status = soft_mmu_walk(mmu, space, va, leaf);
+	uint64_t mask;
+	uint64_t bits;
+
+	mmu->walks++;
+	if (status != REF_OK)
+		return status == REF_NOT_MAPPED ? -PT_ENOENT : -PT_EINVAL;
+	if (access & ~leaf->entry.flags)
+		return -PT_EATTR;
+	leaf->va = va;
+	if (!(mmu->format->flags & PT_FORMAT_MMU_AD)) {
+		if ((leaf->entry.flags & set) != set)
+			return -PT_EBUSY;
+	} else {
+		bits = attr_bits(mmu, leaf->level, set, &mask);
+		set_number(mmu, leaf->entry_pa, (leaf->raw & ~mask) | bits);
+		leaf->entry.flags |= set;
+	}
+	cache_walk(mmu, space, leaf);
+	return 0;
+}
+
+const char *soft_mmu_check(struct soft_mmu *mmu)
+{
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++)
+		if (mmu->cache[i].space && !still_true(mmu, &mmu->cache[i]))
+			wrong(mmu, "not flushed", &mmu->cache[i]);
+	return mmu->fault[0] ? mmu->fault : NULL;
+}
+
+void soft_mmu_release(struct soft_mmu *mmu, const struct pt_run *runs, size_t count)
+{
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		const struct soft_entry *e = &mmu->cache[i];
+
+		for (size_t r = 0; e->space && !e->table && r < count; r++)
+			if (runs[r].pa.v < e->pa + e->size &&
+			    e->pa < runs[r].pa.v + runs[r].size && !still_true(mmu, e))
+				wrong(mmu, "memory was released before the flush", e);
+	}
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What ./run does without arguments.
+
+setup()
+{
+	load common
+}
+
+# Lines of a process that the job started.
+started()
+{
+	grep -cE "^ *[0-9]+\* $1 " <<<"$output"
+}
+
+@test "the started programs are equal or show their cause, and are gone afterwards" {
+	export PTDESC
+	run --separate-stderr "$ROOT/scripts/main_job.sh"
+	# 1: something that runs beside them differs; theirs must not.
+	[ "$status" -le 1 ]
+	[[ $output == *"processes read"* ]]
+	is 1 "$(started shell)"
+	for name in python3 cc sqlite3; do
+		if ! is 1 "$(started "$name")"; then
+			[[ $stderr == *"no $name here"* ]]
+		fi
+	done
+	run ! grep -E '^ *[0-9]+\* .*(UNEXPLAINED|gone|changed|not permitted)' <<<"$output"
+	for pid in $(awk '$1 ~ /\*$/ { print $1 + 0 }' <<<"$output"); do
+		[ ! -e "/proc/$pid" ]
+	done
+}
+
+@test "the sentences on what it costs" {
+	export PTDESC
+	run --separate-stderr "$ROOT/scripts/main_job.sh"
+	[[ $output =~ "A table with a descriptor of its own costs 4096 + 64 bytes" ]]
+	[[ $output =~ "One word for each of this machine's "[0-9]+" frames takes" ]]
+}
+
+@test "programs that are absent are said so" {
+	export PTDESC
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for program in sh bash cat dirname grep mkfifo mktemp rm sed seq sleep env; do
+		ln -s "$(command -v "$program")" "$BATS_TEST_TMPDIR/bin/$program"
+	done
+	PATH=$BATS_TEST_TMPDIR/bin run --separate-stderr "$ROOT/scripts/main_job.sh"
+	[ "$status" -le 1 ]
+	for name in python3 cc sqlite3; do
+		[[ $stderr == *"no $name here"* ]]
+	done
+	is 1 "$(started shell)"
+}

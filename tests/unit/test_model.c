@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Random operations on spaces against an executable model, compared after each one.
+ *
+ *   test_model [--seed N] [--format NAME] [--ops N] [--trace]
+ *
+ * PT_MODEL_OPS in the environment sets how many operations each machine is given.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/unit/model.h"
+
+#define DEFAULT_OPS  6000u
+#define COMPARE_EACH 64u
+
+static struct model model;
+
+uint64_t model_random(struct model *m, uint64_t below)
+{
+	m->rng ^= m->rng >> 12;
+	m->rng ^= m->rng << 25;
+	m->rng ^= m->rng >> 27;
+	return (m->rng * UINT64_C(2685821657736338717) >> 16) % below;
+}
+
+bool model_chance(struct model *m, unsigned percent)
+{
+	return model_random(m, 100) < percent;
+}
+
+void model_fail(const struct model *m, const char *format, ...)
+{
+	va_list args;
+
+	printf("not ok - %s%s, operation %llu: %s\n# ", m->format->name,
+	    m->flags & PT_SPACE_MMU ? " with an MMU" : "", (unsigned long long)m->ops, m->what);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n# again: --format %s --%s --seed %llu --ops %llu --trace\n", m->format->name,
+	    m->flags & PT_SPACE_MMU ? "mmu" : "plain", (unsigned long long)m->seed,
+	    (unsigned long long)m->ops);
+	fflush(stdout);
+	exit(1);
+}
+
+uint64_t model_page_size(const struct model *m)
+{
+	return UINT64_C(1) << m->format->page_shift;
+}
+
+uint64_t model_va(const struct model *m, unsigned page)
+{
+	return m->window[page / m->window_pages] + page % m->window_pages * model_page_size(m);
+}
+
+uint64_t model_slot_pages(const struct model *m, unsigned level)
+{
+	return UINT64_C(1) << (pt_format_shift(m->format, level) - m->format->page_shift);
+}
+
+bool model_leaf(const struct model *m, unsigned s, unsigned page, struct ref_result *leaf,
+    struct span *pages)
+{
+	uint64_t n;
+
+	pages->first = page;
+	pages->count = 1;
+	if (soft_mmu_walk(&m->mmu, &m->space[s], model_va(m, page), leaf) != REF_OK)
+		return false;
+	n = leaf->size / model_page_size(m);
+	pages->first = page - (unsigned)(model_va(m, page) / model_page_size(m) % n);
+	pages->count = (unsigned)n;
+	return true;
+}
+
+/* All attributes of small parts of what the format says that it can say. */
+static void choose_attrs(struct model *m)
+{
+	static const uint32_t rights[] = {PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC,
+		PT_READ | PT_WRITE | PT_EXEC | PT_USER, PT_READ | PT_WRITE | PT_USER, PT_EXEC};
+	static const uint32_t others[] = {0, 0, PT_GLOBAL, PT_SOFT, PT_ACCESSED,
+		PT_ACCESSED | PT_DIRTY, PT_TYPE_UNCACHED << PT_ATTR_TYPE_AT,
+		PT_TYPE_WRITE_COMBINING << PT_ATTR_TYPE_AT, 3u << PT_ATTR_KEY_AT};
+	uint64_t entry;
+
+	for (size_t r = 0; r < sizeof(rights) / sizeof(rights[0]); r++) {
+		for (size_t o = 0; o < sizeof(others) / sizeof(others[0]); o++) {
+			pt_attr a = {rights[r] | others[o], o == 1 ? m->format->format_attrs : 0};
+			bool all = true;
+
+			for (unsigned l = 0; l < m->format->levels; l++)
+				all &= !(m->format->leaves >> l & 1) ||
+				       !pt_entry_encode(m->format, pt_make_pa(0), l, a, 0, &entry);
+			if (all && m->attrs < MODEL_ATTRS)
+				m->attr[m->attrs++] = a;
+		}
+	}
+}
+
+/* Where addresses are taken from: all there are, or the edges of the space and of upper tables. */
+static void choose_windows(struct model *m)
+{
+	unsigned bits = m->format->va_bits;
+	uint64_t half = UINT64_C(1) << (bits - 1);
+	uint64_t size;
+
+	if (m->format->flags & PT_FORMAT_FAKE) {
+		bool two = m->format->flags & PT_FORMAT_SIGNED;
+
+		m->windows = two ? 2 : 1;
+		m->window_pages = (unsigned)((two ? half : 2 * half) >> m->format->page_shift);
+		m->window[1] = ~UINT64_C(0) - half + 1;
+	} else {
+		m->windows = 4;
+		m->window_pages = 2u << m->format->bits[0];
+		size = m->window_pages * model_page_size(m);
+		m->window[0] = 0;
+		m->window[1] = (UINT64_C(1) << pt_format_shift(m->format, 3)) - size / 2;
+		m->window[2] = half - size;
+		m->window[3] = ~UINT64_C(0) - size + 1;
+	}
+	m->pages = m->windows * m->window_pages;
+}
+
+static void *table_of(size_t count, size_t size)
+{
+	void *at = calloc(count, size);
+
+	if (!at)
+		exit(2);
+	return at;
+}
+
+static void open_model(struct model *m, const struct pt_format *format, uint32_t flags,
+    uint64_t seed, bool trace)
+{
+	bool small = format->page_shift < 12;
+
+	memset(m, 0, sizeof(*m));
+	m->format = format;
+	m->flags = flags;
+	m->seed = seed;
+	m->rng = seed * 2 + 1;
+	m->trace = trace;
+	choose_attrs(m);
+	choose_windows(m);
+	test_port_open(&m->port, format->page_shift, small ? 8 : 2, small ? 12 : 10, 8);
+	soft_mmu_init(&m->mmu, &m->port, format);
+	m->want.frame = table_of(m->pages, sizeof(*m->want.frame));
+	m->got.frame = table_of(m->pages, sizeof(*m->got.frame));
+	for (unsigned s = 0; s < MODEL_SPACES; s++) {
+		m->page[s] = table_of(m->pages, sizeof(*m->page[s]));
+		if (pt_space_init(&m->space[s], m->port.memory, format, flags, &m->space[s]))
+			model_fail(m, "pt_space_init");
+		soft_mmu_attach(&m->mmu, &m->space[s]);
+	}
+}
+
+static void close_model(struct model *m)
+{
+	struct pt_leaks leaks;
+
+	for (unsigned s = 0; s < MODEL_SPACES; s++) {
+		if (pt_space_destroy(&m->space[s], NULL))
+			model_fail(m, "pt_space_destroy at the end");
+		free(m->page[s]);
+	}
+	free(m->want.frame);
+	free(m->got.frame);
+	if (test_port_close(&m->port, &leaks))
+		model_fail(m, "leaks: %llu frames, %llu tables, %llu objects",
+		    (unsigned long long)leaks.frames, (unsigned long long)leaks.tables,
+		    (unsigned long long)leaks.objects);
+}
+
+/* What the command line says. */
+struct arguments {
+	uint64_t seed;
+	uint64_t ops;
+	const char *format;
+	bool trace;
+	bool mmu;   /* spaces that an MMU walks */
+	bool plain; /* spaces that none walks */
+};
+
+static void run(unsigned number, const struct pt_format *format, uint32_t flags,
+    const struct arguments *a)
+{
+	struct model *m = &model;
+	uint64_t done = 0;
+
+	open_model(m, format, flags, a->seed, a->trace);
+	while (m->ops < a->ops) {
+		model_step(m);
+		if (m->ops % COMPARE_EACH == 0 || m->ops == a->ops)
+			model_compare_all(m);
+	}
+	close_model(m);
+	for (unsigned i = 0; i < 32; i++)
+		done += m->done[i];
+	printf("ok %u - model: %s%s, seed %llu, %llu operations, %llu took effect\n", number,
+	    format->name, flags & PT_SPACE_MMU ? " with an MMU" : "", (unsigned long long)a->seed,
+	    (unsigned long long)a->ops, (unsigned long long)done);
+	printf("#");
+	for (unsigned i = 0; i < 20; i++)
+		printf(" %llu", (unsigned long long)m->done[i]);
+	printf("; %llu walks\n", (unsigned long long)m->mmu.walks);
+	fflush(stdout);
+}
+
+static struct arguments parse(int argc, char **argv)
+{
+	const char *ops = getenv("PT_MODEL_OPS");
+	struct arguments a = {.seed = (uint64_t)time(NULL), .ops = DEFAULT_OPS};
+
+	if (ops)
+		a.ops = strtoull(ops, NULL, 0);
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
+
+		if (!strcmp(argv[i], "--seed"))
+			a.seed = strtoull(value, NULL, 0);
+		else if (!strcmp(argv[i], "--ops"))
+			a.ops = strtoull(value, NULL, 0);
+		else if (!strcmp(argv[i], "--format"))
+			a.format = value;
+		a.trace |= !strcmp(argv[i], "--trace");
+		a.mmu |= !strcmp(argv[i], "--mmu");
+		a.plain |= !strcmp(argv[i], "--plain");
+	}
+	if (!a.mmu && !a.plain)
+		a.mmu = a.plain = true;
+	return a;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = parse(argc, argv);
+	unsigned number = 0;
+
+	for (unsigned i = 0; pt_formats[i]; i++) {
+		if (!ref_find(pt_formats[i]->name) ||
+		    (a.format && strcmp(a.format, pt_formats[i]->name)))
+			continue;
+		if (a.plain)
+			run(++number, pt_formats[i], 0, &a);
+		if (a.mmu)
+			run(++number, pt_formats[i], PT_SPACE_MMU, &a);
+	}
+	printf("1..%u\n", number);
+	return 0;
+}
