@@ -160,6 +160,11 @@ static void memory_init(struct pt_memory *memory, char *block, const struct layo
 	PT_STORE(&memory->stage, PT_STAGE_BOOT, RELEASE);
 }
 
+static bool can_work(const struct pt_config *config, const struct pt_port *port, struct layout *at)
+{
+	return config && port && config_valid(config) && port_valid(port) && layout(at, config);
+}
+
 int pt_memory_init(void *block, size_t size, const struct pt_config *config,
     const struct pt_port *port, struct pt_memory **memory)
 {
@@ -167,9 +172,9 @@ int pt_memory_init(void *block, size_t size, const struct pt_config *config,
 	struct layout at;
 	int error;
 
-	if (!block || (uintptr_t)block % PT_CACHE_LINE || !config || !port || !memory)
+	if (!block || (uintptr_t)block % PT_CACHE_LINE || !memory)
 		return -PT_EINVAL;
-	if (!config_valid(config) || !port_valid(port) || !layout(&at, config) || size < at.size)
+	if (!can_work(config, port, &at) || size < at.size)
 		return -PT_EINVAL;
 	memset(block, 0, (size_t)at.size);
 	m->port = *port;

@@ -293,6 +293,13 @@ static inline void pt_account_add(const struct pt_memory *memory, struct pt_acco
 }
 
 /*
+ * Moves the charge for a table from one owner to another, NULL for nobody: a space takes over a boot
+ * table, or leaves a table that others go on sharing. Its lock is held, or nobody else knows it.
+ */
+void pt_account_move(const struct pt_memory *memory, struct ptdesc *pt, struct pt_account *from,
+    struct pt_account *to);
+
+/*
  * Gives a CPU's ready tables and frames back: pt_tables_drain, then pt_frames_drain. The caller is
  * pinned to cpu, or alone in the memory. Returns frames that went back. core/frame.c
  */

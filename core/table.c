@@ -141,6 +141,7 @@ static void table_fill(struct pt_memory *memory, const struct ptdesc *pt)
 		memory->port.write_back(memory->port.ctx, at, size);
 }
 
+#ifdef PT_HARDENED
 bool pt_table_empty(const struct pt_memory *memory, const struct ptdesc *pt)
 {
 	const struct pt_class *class = &memory->classes[ptdesc_class(pt)];
@@ -150,6 +151,7 @@ bool pt_table_empty(const struct pt_memory *memory, const struct ptdesc *pt)
 	return memcmp(at, &class->pattern, first) == 0 &&
 	       memcmp(at, at + first, (size_t)class->spec.size - first) == 0;
 }
+#endif
 
 static void desc_name(struct ptdesc *pt, pt_pfn pfn, unsigned class_id, unsigned order)
 {
@@ -186,14 +188,6 @@ static bool memory_take(struct pt_memory *memory, struct pt_cpu *cpu, unsigned c
 	return true;
 }
 
-/* For D9 alone: a descriptor that is not where its table would have to be. */
-static bool desc_above(const struct pt_memory *memory, const struct ptdesc *pt, pt_pfn max_pfn)
-{
-	pt_pa pa = memory->port.virt_to_phys(memory->port.ctx, pt);
-
-	return pa.v >> memory->config.page_shift > max_pfn;
-}
-
 /* A ready table of a class, or NULL; pinned. */
 static struct ptdesc *table_build(struct pt_memory *memory, struct pt_cpu *cpu, unsigned class_id)
 {
@@ -203,7 +197,8 @@ static struct ptdesc *table_build(struct pt_memory *memory, struct pt_cpu *cpu, 
 		return NULL;
 	/* Who finds it by the frame's word before it is in use finds it dead. */
 	PT_STORE(&pt->dead, 1, RELAXED);
-	if (PT_DEFECT(9) && desc_above(memory, pt, memory->classes[class_id].max_pfn))
+	if (PT_DEFECT(9) && memory->port.virt_to_phys(memory->port.ctx, pt).v >>
+				memory->config.page_shift > memory->classes[class_id].max_pfn)
 		return NULL;
 	if (!memory_take(memory, cpu, class_id, pt) && !PT_DEFECT(46)) {
 		pt_cache_free_pinned(&memory->descriptors, pt);

@@ -50,10 +50,10 @@ void pt_frag_pending(struct pt_memory *memory, const struct ptdesc *pt, bool pen
 /* Takes a table back whose grace period is over: destructor, empty again, ready. Not pinned. */
 void pt_table_recycle(struct pt_memory *memory, struct ptdesc *pt);
 
-/* Bytes of empty entries are what the class's pattern says; hardened builds ask. */
+#ifdef PT_HARDENED
+/* All of the table is the class's empty pattern. */
 PT_MUST_CHECK bool pt_table_empty(const struct pt_memory *memory, const struct ptdesc *pt);
 
-#ifdef PT_HARDENED
 /* Stops unless pt is a live table that may be freed: private or unlinked, whole, let go of. */
 void pt_table_check_free(const struct pt_memory *memory, const struct ptdesc *pt);
 #else

@@ -48,9 +48,9 @@ static inline pf_entry changed(const struct change *c, pf_entry e, unsigned l)
  * A plain store loses nothing where no MMU writes, or where it has nothing left to write: accessed
  * set, and dirty set or the leaf read-only (19).
  */
-static inline bool plain_store(const struct pt_op *op, pf_entry e, unsigned l)
+static inline bool plain_store(bool mmu, pf_entry e, unsigned l)
 {
-	return !op->mmu || (pf_accessed(e, l) && (pf_dirty(e, l) || !pf_writable(e, l)));
+	return !mmu || (pf_accessed(e, l) && (pf_dirty(e, l) || !pf_writable(e, l)));
 }
 
 /* A new memory type is a new mapping for formats that want a break before the make. */
@@ -71,7 +71,7 @@ static inline pf_entry change_leaf(struct pt_op *op, const struct change *c, pf_
 		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
 		pt_op_flush_now(op);
 		pf_store_leaf(entry, changed(c, old, l));
-	} else if (plain_store(op, old, l)) {
+	} else if (plain_store(op->mmu, old, l)) {
 		pf_store_leaf(entry, changed(c, old, l));
 	} else {
 		while (!pf_replace(entry, &old, changed(c, old, l)))
@@ -100,20 +100,43 @@ static void account_change(struct change *c, pf_entry old, unsigned l, uint64_t 
 	c->result = c->fn(c->ctx, &piece);
 }
 
-/* The leaves of one table. The loop for attributes is apart: it is the hot one. */
+/* Sets the attributes of one leaf, if it is one. */
+PF_HOT void set_attr(bool mmu, pf_entry *entry, unsigned l, pf_entry bits)
+{
+	pf_entry e = pf_load_locked(entry);
+
+	if (__builtin_expect(pf_is_leaf(e, l) && plain_store(mmu, e, l), 1))
+		pf_store_leaf(entry, pf_set_attr(e, l, bits));
+	else if (pf_is_leaf(e, l))
+		while (!pf_replace(entry, &e, pf_set_attr(e, l, bits)))
+			;
+}
+
+/* The same for many: the hot loop, compiled for each case of what is constant in it. */
+PF_HOT void set_attrs(bool mmu, pf_entry *entry, unsigned l, pf_entry bits, unsigned count)
+{
+	for (; count >= 8; count -= 8, entry += 8) {
+#define ONE(i) set_attr(mmu, &entry[i], l, bits);
+		EIGHT(ONE)
+#undef ONE
+	}
+	for (; count; count--, entry++)
+		set_attr(mmu, entry, l, bits);
+}
+
+/* The leaves of one table. Level 0, where most of them are, is compiled apart. */
 static void change_leaves(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
 	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
 	unsigned count = index_of(r.last, l) - index_of(r.va, l) + 1;
 
-	if (c->what == CHANGE_ATTR && !op->mmu && !PF_BBM) {
-		for (unsigned i = 0; i < count; i++) {
-			pf_entry e = pf_load_locked(&entry[i]);
-
-			if (pf_is_leaf(e, l))
-				pf_store_leaf(&entry[i], pf_set_attr(e, l, c->bits[l]));
-		}
+	if (c->what == CHANGE_ATTR && !PF_BBM && l == 0 && op->mmu) {
+		set_attrs(true, entry, 0, c->bits[0], count);
+	} else if (c->what == CHANGE_ATTR && !PF_BBM && l == 0) {
+		set_attrs(false, entry, 0, c->bits[0], count);
+	} else if (c->what == CHANGE_ATTR && !PF_BBM) {
+		set_attrs(op->mmu, entry, l, c->bits[l], count);
 	} else {
 		uint64_t va = r.va;
 

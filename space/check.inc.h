@@ -198,7 +198,7 @@ static int adopt_table(struct pt_space *space, struct ptdesc *pt, unsigned l, ui
 	pt->base = (pt->base & 255) | (pt == space->root ? 0 : base);
 	pt->used = (uint16_t)used;
 	pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);
-	pt_space_charge(space, l);
+	pt_account_move(space->memory, pt, NULL, &space->account);
 	return 0;
 }
 

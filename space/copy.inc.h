@@ -63,6 +63,19 @@ static struct ptdesc *path_to(struct pt_op *op, struct pt_side *side, struct ptd
 	return pt;
 }
 
+/* Where a leaf or another table is to go, an empty table gives way; all of it is locked. */
+static void make_way(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+
+	if (!pf_is_table(e, l))
+		return;
+	cut_child(op, side, pt, l, va, pt_desc(op->memory, pf_table_pa(e, l)));
+	if (PF_BBM)
+		pt_op_flush_now(op);
+}
+
 /* One tree's end of a copy. */
 struct copy_end {
 	struct pt_side *side;
@@ -79,7 +92,7 @@ struct copy {
 
 /* Copies entries, in both protected from writing if that is asked for. Returns how many leaves. */
 static unsigned copy_entries(struct pt_op *op, pf_entry *from, pf_entry *to, unsigned l,
-    unsigned count)
+    unsigned count, bool runs)
 {
 	unsigned n = 0;
 
@@ -97,7 +110,8 @@ static unsigned copy_entries(struct pt_op *op, pf_entry *from, pf_entry *to, uns
 					;
 			e = pf_wrprotect(e, l);
 		}
-		pf_store_leaf(&to[i], pf_set_ad(e, l, false, false));
+		e = pf_set_ad(e, l, false, false);
+		pf_store_leaf(&to[i], runs ? e : pf_set_run(e, l, false));
 	}
 	wrote(op, from, count);
 	wrote(op, to, count);
@@ -110,10 +124,12 @@ static void copy_part(struct pt_op *op, struct ptdesc *src, struct ptdesc *dst, 
 	pf_entry *from = entry_of(op->memory, src, 0, r.va);
 	pf_entry *to = entry_of(op->memory, dst, 0, r.va);
 	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+	bool runs = src->shared != SHARED_COW || is_whole(r, 1);
 
+	/* A run that the range cuts is taken apart; a frozen table's is only copied so. */
 	if (src->shared != SHARED_COW)
 		break_runs(op, src, 0, r);
-	dst->used = (uint16_t)(dst->used + copy_entries(op, from, to, 0, count));
+	dst->used = (uint16_t)(dst->used + copy_entries(op, from, to, 0, count, runs));
 	pt_op_flush(op, r.va, r.last, 0, false);
 }
 
@@ -176,10 +192,10 @@ static struct ptdesc *target_leaf(const struct pt_op *op, const struct copy_end 
 static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
 {
 	struct ptdesc *dst = target_leaf(op, &c->to, r.va);
-	bool whole = is_whole(r, 1);
-	bool share = op->flags & PT_SHARE && whole && !dst && c->to.l > 0;
+	bool any = anything_in(op, src, 0, r);
+	bool share = any && op->flags & PT_SHARE && is_whole(r, 1) && !dst && c->to.l > 0;
 
-	if (!(op->flags & PT_KEEP_TABLES) && !anything_in(op, src, 0, r))
+	if (!any && !(op->flags & PT_KEEP_TABLES))
 		return;
 	if (c->counting) {
 		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, r.va, share ? 1 : 0);
@@ -220,8 +236,9 @@ static void copy_large(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 		return;
 	}
 	dst = path_to(op, c->to.side, c->to.pt, c->to.l, s.va, l);
+	make_way(op, c->to.side, dst, l, s.va);
 	copy_entries(op, entry_of(op->memory, src, l, s.va), entry_of(op->memory, dst, l, s.va), l,
-	    1);
+	    1, true);
 	dst->used++;
 	pt_op_flush(op, s.va, s.last, l, false);
 	if (l == 1 && op->flags & PT_DEPOSIT)

@@ -548,7 +548,6 @@ static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, u
 	struct survey below = *q;
 	struct ptdesc *child;
 
-	below.deposit = NULL;
 	if (!pf_is_table(e, l)) {
 		survey_end(op, q, l, s, e);
 		return;
@@ -575,21 +574,16 @@ static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, u
 static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	const pf_entry *entry;
-
 	if (l == 0) {
-		if (!wants_empty(q))
-			return;
-		entry = entry_of(op->memory, pt, 0, r.va);
-		for (unsigned n = index_of(r.last, 0) - index_of(r.va, 0) + 1; n--; entry++)
-			if (pf_load_locked(entry) != pf_empty(0))
-				op->err = -PT_EEXIST;
+		/* A table without used entries is empty: its entries are not even looked at. */
+		if (wants_empty(q) && pt->used &&
+		    !all_empty(entry_of(op->memory, pt, 0, r.va), 0,
+			index_of(r.last, 0) - index_of(r.va, 0) + 1))
+			op->err = -PT_EEXIST;
 		return;
 	}
-	if (l == 1 && op->flags & PT_DEPOSIT) {
-		q->ring = pt->pmd_huge_pte;
-		q->deposit = q->ring;
-	}
+	q->ring = l == 1 && op->flags & PT_DEPOSIT ? pt->pmd_huge_pte : NULL;
+	q->deposit = q->ring;
 	for_each_slot(l, r, s) {
 		survey_slot(op, q, pt, l, s);
 		if (op->err)
@@ -729,7 +723,8 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
 	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
-	(void)pt_op_drop_share(op, side->space, shared);
+	pt_table_lock(op->memory, shared);
+	pt_op_drop_share(op, side->space, shared);
 }
 
 /* Splits and unshares what the survey counted. All tables are locked and all reserves are there. */

@@ -27,14 +27,6 @@ static inline struct ptdesc *lock_leaf(const struct pt_space *space, struct pt_r
 	return NULL;
 }
 
-static inline bool all_empty(const pf_entry *entry, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (pf_load_locked(&entry[i]) != pf_empty(0))
-			return false;
-	return true;
-}
-
 /* Fills a range of a locked leaf table. */
 static inline int map_in_leaf(struct pt_space *space, struct pt_range r,
     const struct pt_map_source *source, pf_entry bits, struct ptdesc *pt)
@@ -42,10 +34,9 @@ static inline int map_in_leaf(struct pt_space *space, struct pt_range r,
 	pf_entry *entry = entry_of(space->memory, pt, 0, r.va);
 	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
 
-	if (!all_empty(entry, count))
+	if (pt->used && !all_empty(entry, 0, count))
 		return -PT_EEXIST;
 	fill_live(entry, source, bits, r.va, count);
-	mark_runs(source, entry, r);
 	write_back(space->memory, entry, count);
 	pt->used = (uint16_t)(pt->used + count);
 	return 0;
@@ -157,7 +148,7 @@ static void hand_over_page(struct pt_space *space, uint64_t va, const struct cle
 		}
 		port->flush(port->ctx, &flush);
 	}
-	if (gather && gather->release)
+	if (gather && gather->release && c->run.size)
 		gather->release(gather->ctx, &c->run, 1);
 	if (gather)
 		gather->released += c->run.size;
@@ -301,7 +292,9 @@ static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
 	}
 	pt_op_begin(&op, space, NULL, flags, gather);
 	q.side = &op.side[0];
-	err = enter_range(&op, &q, r, 0, &pt, &l, &link);
+	/* A table that the range covers is cut off whole, from its parent. */
+	err = enter_range(&op, &q, r, flags & PT_KEEP_TABLES ? 0 : whole_level(space, r), &pt, &l,
+	    &link);
 	if (!err) {
 		unmap_range(&op, q.side, pt, l, r);
 		if (l == 0 && !pt->used && !(flags & PT_KEEP_TABLES))

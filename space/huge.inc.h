@@ -4,7 +4,7 @@
 static int op_split(struct pt_space *space, struct pt_range r, unsigned target, uint32_t flags)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_CHANGE };
+	struct survey q = { .kind = SURVEY_SPLIT };
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;

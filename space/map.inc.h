@@ -40,7 +40,7 @@ static int all_attr_bits(const struct pt_space *space, pt_attr attr, unsigned bo
 static inline bool in_run(const struct pt_map_source *source, unsigned l, uint64_t va,
     struct pt_range r)
 {
-	uint64_t mask = (UINT64_C(1) << (pf_shift(l) + pf_run_shift(l))) - 1;
+	uint64_t mask = run_mask(l);
 
 	return !source->list && (va & ~mask) >= r.va && (va | mask) <= r.last &&
 	       !(source_pa(source, va & ~mask) & mask);
@@ -58,16 +58,15 @@ static void fill_fresh(pf_entry *entry, const struct pt_map_source *source, pf_e
 		for (unsigned i = 0; i < count; i++)
 			entry[i] = pf_raw(pf_make_leaf(list[i].v, 0, bits));
 	} else {
-		for (unsigned i = 0; i < count; i++)
-			entry[i] = pf_raw(
-			    pf_make_leaf(pa + ((uint64_t)i << PF_PAGE_SHIFT), 0, bits));
+		fill_private(entry, pa, bits, count);
 	}
 }
 
-/* Fills empty entries of a linked table: each store is whole. */
+/* Fills empty entries of a linked table: each store is whole, the mark of a run included. */
 static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_entry bits,
     uint64_t va, unsigned count)
 {
+	struct pt_range r = { va, va + ((uint64_t)count << PF_PAGE_SHIFT) - 1 };
 	uint64_t pa = source->pa + (va - source->va);
 	const pt_pa *list = source->list;
 
@@ -75,14 +74,20 @@ static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_en
 		list += (va - source->va) >> PF_PAGE_SHIFT;
 		for (unsigned i = 0; i < count; i++)
 			pf_store(&entry[i], pf_make_leaf(list[i].v, 0, bits));
+	} else if (!pf_run_shift(0)) {
+		fill_linked(entry, pa, bits, count);
 	} else {
-		for (unsigned i = 0; i < count; i++)
-			pf_store(&entry[i],
-			    pf_make_leaf(pa + ((uint64_t)i << PF_PAGE_SHIFT), 0, bits));
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t offset = (uint64_t)i << PF_PAGE_SHIFT;
+			pf_entry e = pf_make_leaf(pa + offset, 0, bits);
+
+			e = pf_set_run(e, 0, in_run(source, 0, va + offset, r));
+			pf_store(&entry[i], e);
+		}
 	}
 }
 
-/* Marks the whole runs among the leaves of r. */
+/* Marks the whole runs among the leaves of r, in a private table. */
 static inline void mark_runs(const struct pt_map_source *source, pf_entry *entry,
     struct pt_range r)
 {
@@ -102,11 +107,12 @@ static void fill_leaves(const struct pt_op *op, const struct mapping *m, struct 
 	pf_entry *entry = entry_of(op->memory, pt, 0, r.va);
 	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
 
-	if (fresh)
+	if (fresh) {
 		fill_fresh(entry, m->q.source, m->bits[0], r.va, count);
-	else
+		mark_runs(m->q.source, entry, r);
+	} else {
 		fill_live(entry, m->q.source, m->bits[0], r.va, count);
-	mark_runs(m->q.source, entry, r);
+	}
 	pt->used = (uint16_t)(pt->used + count);
 	wrote(op, entry, count);
 }
@@ -137,19 +143,34 @@ static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, un
 
 /* The entry that maps a whole slot: a leaf, or a table that is filled before it is linked (7). */
 static pf_entry make_entry(struct pt_op *op, struct mapping *m, unsigned l, struct pt_range s,
-    struct pt_range r)
+    bool run)
 {
 	struct ptdesc *child;
 	pf_entry e;
 
 	if (leaf_fits(op, &m->q, l, s)) {
 		e = pf_make_leaf(source_pa(m->q.source, s.va), l, m->bits[l]);
-		return pf_set_run(e, l, pf_run_shift(l) && in_run(m->q.source, l, s.va, r));
+		return pf_set_run(e, l, run);
 	}
 	child = pt_op_take(op, m->q.side, l - 1, s.va & ~slot_mask(l));
 	map_range(op, m, child, l - 1, s, true);
 	pt_state_move(op->memory, child, PT_PRIVATE, PT_LINKED);
 	return pf_make_table(table_pa(child, l - 1), l);
+}
+
+/* Can the run around va be made: a table that stays in one of its entries leaves a gap. */
+static bool run_fits(const struct pt_op *op, const struct mapping *m, const struct ptdesc *pt,
+    unsigned l, uint64_t va, struct pt_range r)
+{
+	const pf_entry *entry;
+
+	if (!pf_run_shift(l) || !in_run(m->q.source, l, va, r))
+		return false;
+	entry = entry_of(op->memory, pt, l, va & ~run_mask(l));
+	for (unsigned i = 0; l && m->q.kind == SURVEY_MAP && i < 1u << pf_run_shift(l); i++)
+		if (pf_is_table(pf_load_locked(&entry[i]), l))
+			return false;
+	return true;
 }
 
 static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
@@ -159,11 +180,17 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 	pf_entry old = pf_load_locked(entry);
 	pf_entry e;
 
+	/* All of a run that is replaced goes at once, not entry by entry. */
+	if (pf_run_shift(l) && in_a_run(op, pt, l, s.va)) {
+		break_run(op, pt, l, s.va);
+		old = pf_load_locked(entry);
+	}
+
 	if (pf_is_table(old, l) && !(m->q.kind == SURVEY_REPLACE && is_whole(s, l))) {
 		map_range(op, m, pt_desc(op->memory, pf_table_pa(old, l)), l - 1, s, false);
 		return;
 	}
-	e = make_entry(op, m, l, s, r);
+	e = make_entry(op, m, l, s, run_fits(op, m, pt, l, s.va, r));
 	if (old == pf_empty(l)) {
 		put(op, entry, e);
 		pt->used++;

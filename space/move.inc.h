@@ -37,16 +37,13 @@ static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsi
 {
 	uint64_t to = va + m->delta;
 	struct ptdesc *dst;
-	pf_entry e;
 
 	if (m->counting) {
 		count_path(op, m->side, &m->count, m->top, m->top_level, to, l);
 		return;
 	}
 	dst = path_to(op, m->side, m->top, m->top_level, to, l);
-	e = pf_load_locked(entry_of(op->memory, dst, l, to));
-	if (pf_is_table(e, l))
-		cut_child(op, m->side, dst, l, to, pt_desc(op->memory, pf_table_pa(e, l)));
+	make_way(op, m->side, dst, l, to);
 	put(op, entry_of(op->memory, pt, l, va), pf_empty(l));
 	pt->used--;
 	flush_below(op, va, l);
@@ -55,6 +52,12 @@ static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsi
 	rebase(op, child, l - 1, m->delta);
 	put(op, entry_of(op->memory, dst, l, to), pf_make_table(table_pa(child, l - 1), l));
 	dst->used++;
+}
+
+/* The leaf as it is where it goes: a run that is not aligned there is no run any more. */
+static inline pf_entry moved(const struct move *m, pf_entry e, unsigned l)
+{
+	return pf_run_shift(l) && m->delta & run_mask(l) ? pf_set_run(e, l, false) : e;
 }
 
 /* Moves the leaf of an entry, with what was deposited for it. */
@@ -70,10 +73,11 @@ static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 		return;
 	}
 	dst = path_to(op, m->side, m->top, m->top_level, to, l);
+	make_way(op, m->side, dst, l, to);
 	e = take(op, entry_of(op->memory, pt, l, va), pf_empty(l));
 	pt->used--;
 	pt_op_flush(op, va, va | slot_mask(l), l, false);
-	put(op, entry_of(op->memory, dst, l, to), e);
+	put(op, entry_of(op->memory, dst, l, to), moved(m, e, l));
 	dst->used++;
 	if (l == 1 && op->flags & PT_DEPOSIT && (deposit = pt_withdraw(pt)))
 		pt_deposit(dst, deposit);
@@ -98,8 +102,7 @@ static void move_leaves(struct pt_op *op, struct move *m, struct ptdesc *pt, str
 			}
 			e = take(op, from, pf_empty(0));
 			pt->used--;
-			pf_store(&to[index_of(va, 0)], e);
-			wrote(op, &to[index_of(va, 0)], 1);
+			put(op, &to[index_of(va, 0)], moved(m, e, 0));
 			dst->used++;
 		}
 		from++;
@@ -186,8 +189,8 @@ static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, st
 {
 	bool up = from.va < to.va;
 	struct pt_range both = { up ? from.va : to.va, up ? to.last : from.last };
-	struct survey first = { .kind = up ? SURVEY_CHANGE : SURVEY_EMPTY, .side = m->side };
-	struct survey second = { .kind = up ? SURVEY_EMPTY : SURVEY_CHANGE,
+	struct survey first = { .kind = up ? SURVEY_MOVE : SURVEY_EMPTY, .side = m->side };
+	struct survey second = { .kind = up ? SURVEY_EMPTY : SURVEY_MOVE,
 		.side = m->side,
 		.second = true,
 		.held_to = up ? from.last : to.last };
@@ -203,7 +206,7 @@ static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, st
 /* Readers that come across the move try again: the counter is odd meanwhile (14). */
 static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, struct pt_range to)
 {
-	struct survey source = { .kind = SURVEY_CHANGE, .side = m->side };
+	struct survey source = { .kind = SURVEY_MOVE, .side = m->side };
 	struct survey target = { .kind = SURVEY_EMPTY, .side = m->side };
 	struct pt_space *space = m->side->space;
 

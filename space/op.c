@@ -66,31 +66,10 @@ static void release(struct pt_gather *gather)
 	gather->count = 0;
 }
 
-void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bool accessed, bool dirty)
+void pt_op_release(struct pt_op *op)
 {
-	struct pt_gather *g = op->gather;
-	struct pt_run *run;
-
-	if (!g)
-		return;
-	g->released += size;
-	if (g->count) {
-		run = &g->runs[g->count - 1];
-		if (run->pa.v + run->size == pa && run->accessed == accessed &&
-		    run->dirty == dirty) {
-			run->size += size;
-			return;
-		}
-		if (g->count == g->capacity) {
-			pt_op_flush_now(op);
-			release(g);
-		}
-	}
-	run = &g->runs[g->count++];
-	run->pa.v = pa;
-	run->size = size;
-	run->accessed = accessed;
-	run->dirty = dirty;
+	pt_op_flush_now(op);
+	release(op->gather);
 }
 
 void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt)
@@ -227,31 +206,24 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 /* Takes a leaf table out of the account of a space that no longer maps it but others do. */
 void pt_op_disown(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
 {
-	bool irq = op->memory->config.irq;
-	unsigned cpu;
-
 	if (pt->space != space)
 		return;
 	pt->space = NULL;
-	cpu = port_cpu_pin(&op->memory->port, irq);
-	pt_account_add(op->memory, &space->account, cpu, ptdesc_level(pt), -1);
-	port_cpu_unpin(&op->memory->port, irq);
+	pt_account_move(op->memory, pt, &space->account, NULL);
 }
 
-bool pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
+void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt)
 {
 	/*
 	 * The table stays frozen to its end, also for the last who shares it: a reader of the
 	 * space that leaves may still be inside and must not see the other's changes.
 	 */
-	pt_table_lock(op->memory, pt);
 	if (pt->pt_share_count-- == 1) {
 		PT_STORE(&pt->dead, 1, RELEASE);
 		pt_table_unlock(op->memory, pt);
 		pt_op_unlinked(op, pt);
-		return true;
+		return;
 	}
 	pt_op_disown(op, space, pt);
 	pt_table_unlock(op->memory, pt);
-	return false;
 }

@@ -109,8 +109,35 @@ void pt_op_flush_now(struct pt_op *op);
 /* A table was unlinked and is dead: frozen from here on, gathered (9, 11). */
 void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt);
 
-/* Adds unmapped memory to the gather; a full buffer is flushed and handed over (L3). */
-void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bool accessed, bool dirty);
+/* The gather's buffer is full: flushes what was noted, then hands it over (L3). */
+void pt_op_release(struct pt_op *op);
+
+/* Adds unmapped memory to the gather. Inline, for memory that is scattered is a run a page. */
+static inline void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bool accessed,
+    bool dirty)
+{
+	struct pt_gather *g = op->gather;
+	struct pt_run *run;
+
+	if (!g)
+		return;
+	g->released += size;
+	if (g->count) {
+		run = &g->runs[g->count - 1];
+		if (run->pa.v + run->size == pa && run->accessed == accessed &&
+		    run->dirty == dirty) {
+			run->size += size;
+			return;
+		}
+		if (g->count == g->capacity)
+			pt_op_release(op);
+	}
+	run = &g->runs[g->count++];
+	run->pa.v = pa;
+	run->size = size;
+	run->accessed = accessed;
+	run->dirty = dirty;
+}
 
 /*
  * Ends, in this order (12): unlock, flush, hand over memory and tables, leave the section, drive
@@ -129,10 +156,7 @@ void pt_op_disown(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
 PT_MUST_CHECK int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set,
     uint32_t clear, uint32_t flags);
 
-/* Charges a boot table of a level that becomes this space's. */
-void pt_space_charge(struct pt_space *space, unsigned level);
-
-/* Drops a share of a table; the last one kills it: true. The parent's lock is held. */
-bool pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
+/* Drops a share of a locked table and unlocks it; the last one kills it. The parent is locked. */
+void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *pt);
 
 #endif

@@ -126,7 +126,8 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
 			parent->used--;
 			flush_below(&op, va, 2);
-			(void)pt_op_drop_share(&op, space, pt);
+			pt_table_lock(op.memory, pt);
+			pt_op_drop_share(&op, space, pt);
 			err = 0;
 		}
 	}

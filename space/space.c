@@ -158,15 +158,6 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 	return 0;
 }
 
-void pt_space_charge(struct pt_space *space, unsigned level)
-{
-	bool irq = space->memory->config.irq;
-	unsigned cpu = port_cpu_pin(&space->memory->port, irq);
-
-	pt_account_add(space->memory, &space->account, cpu, level, 1);
-	port_cpu_unpin(&space->memory->port, irq);
-}
-
 int pt_space_adopt(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
     uint32_t flags, void *cookie, pt_pa root)
 {

@@ -8,6 +8,7 @@
 
 #include "space/op.h"
 
+#include "space/bulk.inc.h"
 #include "space/descend.inc.h"
 #include "space/read.inc.h"
 #include "space/unmap.inc.h"

@@ -1,45 +1,34 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Unmapping: clearing entries, cutting off whole tables, freeing empty ones. */
 
-/* Leaves on their way to the gather: neighbours of equal state become one run. */
-struct run_builder {
-	uint64_t pa;
-	uint64_t size; /* 0: none yet */
-	bool accessed;
-	bool dirty;
-};
-
-static inline void build_run(struct pt_op *op, struct run_builder *b, pf_entry e, unsigned l)
+/* Adds the memory of n leaves alike, of which e is the first, to the gather. */
+static inline void gather_alike(struct pt_op *op, pf_entry e, unsigned l, unsigned n)
 {
-	uint64_t pa = pf_leaf_pa(e, l);
-	bool accessed = pf_accessed(e, l);
-	bool dirty = pf_dirty(e, l);
-
-	if (b->size && pa == b->pa + b->size && accessed == b->accessed && dirty == b->dirty) {
-		b->size += slot_mask(l) + 1;
-		return;
-	}
-	if (b->size)
-		pt_op_gather(op, b->pa, b->size, b->accessed, b->dirty);
-	b->pa = pa;
-	b->size = slot_mask(l) + 1;
-	b->accessed = accessed;
-	b->dirty = dirty;
+	pt_op_gather(op, pf_leaf_pa(e, l), (uint64_t)n << pf_shift(l), pf_accessed(e, l),
+	    pf_dirty(e, l));
 }
 
 /* Adds the leaves among count entries of a table that nobody changes to the gather. */
-static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
+static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
 {
-	struct run_builder b = { .size = 0 };
-
-	for (; count--; entry++) {
+	for (unsigned n; count; count -= n, entry += n) {
 		pf_entry e = pf_load_locked(entry);
 
-		if (pf_is_leaf(e, l))
-			build_run(op, &b, e, l);
+		n = 1;
+		if (!pf_is_leaf(e, l))
+			continue;
+		n = count_alike(entry, l, count);
+		gather_alike(op, e, l, n);
 	}
-	if (b.size)
-		pt_op_gather(op, b.pa, b.size, b.accessed, b.dirty);
+}
+
+/* The same; level 0, where most leaves are, is compiled apart. */
+static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
+{
+	if (l == 0)
+		gather_level(op, entry, 0, count);
+	else
+		gather_level(op, entry, l, count);
 }
 
 /*
@@ -61,9 +50,11 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
  */
 static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
 {
-	if (pt_op_drop_share(op, side->space, pt))
+	pt_table_lock(op->memory, pt);
+	if (pt->pt_share_count == 1)
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
+	pt_op_drop_share(op, side->space, pt);
 }
 
 /* Kills a table that no entry points to any more, and all below it; they are locked. */
@@ -117,32 +108,81 @@ static void return_deposit(struct pt_op *op, struct ptdesc *pt, unsigned l)
 	}
 }
 
-/*
- * Clears entries one by one: an exchange each where an MMU may write them (19). What goes to the
- * gather is cleared before, and the flush noted, since a full buffer is flushed and handed over.
- */
-static void clear_leaves(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r)
+/* Does a leaf continue a row of n leaves: contiguous memory, accessed and dirty alike. */
+static inline bool continues(pf_entry first, unsigned n, pf_entry e, unsigned l)
 {
-	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
-	unsigned count = index_of(r.last, l) - index_of(r.va, l) + 1;
-	struct run_builder b = { .size = 0 };
+	return pf_leaf_pa(e, l) == pf_leaf_pa(first, l) + ((uint64_t)n << pf_shift(l)) &&
+	       pf_accessed(e, l) == pf_accessed(first, l) && pf_dirty(e, l) == pf_dirty(first, l);
+}
+
+/* Clears leaves that an MMU may write: an exchange each (19). Returns how many there were. */
+static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, struct pt_range r,
+    unsigned count)
+{
+	pf_entry first = pf_empty(l);
 	unsigned used = 0;
+	unsigned n = 0; /* leaves in the row that begins with first */
 
 	for (unsigned i = 0; i < count; i++) {
 		pf_entry e = pf_load_locked(&entry[i]);
 
 		if (e == pf_empty(l))
 			continue;
-		if (!used++)
+		/* Again after the buffer was flushed and handed over in the middle. */
+		if (!used++ || !op->flush.leaves)
 			pt_op_flush(op, r.va, r.last, l, false);
-		if (op->mmu)
-			e = pf_exchange(&entry[i], pf_empty(l));
-		else
-			pf_store_leaf(&entry[i], pf_empty(l));
-		build_run(op, &b, e, l);
+		e = pf_exchange(&entry[i], pf_empty(l));
+		if (n && continues(first, n, e, l)) {
+			n++;
+			continue;
+		}
+		if (n)
+			gather_alike(op, first, l, n);
+		first = e;
+		n = 1;
 	}
-	if (b.size)
-		pt_op_gather(op, b.pa, b.size, b.accessed, b.dirty);
+	if (n)
+		gather_alike(op, first, l, n);
+	return used;
+}
+
+/* Clears leaves that nobody else writes. Returns how many there were. */
+static inline unsigned clear_plain(struct pt_op *op, pf_entry *entry, unsigned l, unsigned count)
+{
+	unsigned used = 0;
+
+	for (unsigned n; count; count -= n, entry += n) {
+		pf_entry e = pf_load_locked(entry);
+
+		n = 1;
+		if (e == pf_empty(l))
+			continue;
+		n = count_alike(entry, l, count);
+		used += n;
+		store_empty(entry, l, n);
+		gather_alike(op, e, l, n);
+	}
+	return used;
+}
+
+/*
+ * Clears the leaves of a range. What goes to the gather is cleared before, and the flush noted,
+ * since a full buffer is flushed and handed over; where no MMU is there is nothing to flush.
+ */
+static void clear_leaves(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r)
+{
+	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
+	unsigned count = index_of(r.last, l) - index_of(r.va, l) + 1;
+	unsigned used = 0;
+
+	if (!pt->used)
+		return;
+	if (op->mmu)
+		used = clear_exchanged(op, entry, l, r, count);
+	else if (l == 0)
+		used = clear_plain(op, entry, 0, count);
+	else
+		used = clear_plain(op, entry, l, count);
 	wrote(op, entry, count);
 	pt->used = (uint16_t)(pt->used - used);
 }

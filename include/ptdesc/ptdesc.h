@@ -81,7 +81,7 @@ PT_STATIC_ASSERT(sizeof(struct ptdesc) <= 64, "a descriptor fits a cache line");
 enum ptdesc_flags {
 	PTDESC_RESERVED = 1u << 0,  /* was a boot table: its frames go back by their own path */
 	PTDESC_KERNEL = 1u << 1,    /* a kernel's table: freed behind IOTLB invalidation */
-	PTDESC_ACCOUNTED = 1u << 2, /* charged to an owner */
+	PTDESC_ACCOUNTED = 1u << 2, /* charged to an owner when it was allocated */
 	PTDESC_FRAGMENT = 1u << 3,  /* smaller than a frame */
 	PTDESC_CONSTRUCTED = 1u << 4, /* between constructor and destructor; the one that changes */
 };
@@ -168,13 +168,17 @@ PT_MUST_CHECK struct ptdesc *pagetable_alloc(struct pt_memory *memory, unsigned 
 
 /*
  * Frees a table that no walker can reach: never linked, or unlinked, flushed and past its grace
- * period. Uncharges owner, which is the one it was charged to. The memory need not be empty.
+ * period. Uncharges owner, which is the one it was charged to. The memory need not be empty if used
+ * is not 0. pt is not NULL. Hardened builds stop: NOT_A_TABLE (NULL), DOUBLE_FREE, BAD_STATE
+ * (linked), LOCKED, DEPOSIT, NOT_EMPTY, BAD_MEMDESC, BAD_OWNER (charged to another, or to nobody).
  */
 void pagetable_free(struct pt_memory *memory, struct ptdesc *pt, struct pt_account *owner);
 
 /*
  * Frees an unlinked, flushed table once a grace period is over; allocates nothing, takes no lock of
- * a table. Uncharges owner now. What Linux calls pte_free_defer (D2, L4).
+ * a table. Uncharges owner now; the destructor runs after the grace period. Tables wait on the CPU
+ * that deferred them, until operations on spaces there, pt_memory_shrink or pt_memory_destroy drive
+ * them on. Stops as pagetable_free does. What Linux calls pte_free_defer (D2, L4).
  */
 void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt_account *owner);
 

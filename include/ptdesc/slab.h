@@ -47,7 +47,7 @@ PT_MUST_CHECK int pt_cache_init(struct pt_cache *cache, struct pt_memory *memory
 /* An object, zeroed, or NULL. Never sleeps. -> NULL also before pt_memory_online. */
 PT_MUST_CHECK void *pt_cache_alloc(struct pt_cache *cache);
 
-/* Frees an object of this cache (hardened: BAD_CACHE, DOUBLE_FREE). */
+/* Frees an object of this cache, not NULL (hardened: BAD_CACHE, DOUBLE_FREE). */
 void pt_cache_free(struct pt_cache *cache, void *object);
 
 /* Gives empty slabs back; of a type-stable cache after a grace period (sleeps). Frames freed. */

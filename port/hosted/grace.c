@@ -5,9 +5,11 @@
  * later one. Busy threads do that within an operation of each other, without a system call.
  *
  * A thread that does nothing announces nothing. Whoever has asked in vain for a while therefore
- * has every thread pass a fence (membarrier), and then counts those that are in no section as well:
- * a section that begins later sees what was unlinked. Where the system cannot do that, threads are
- * strict: they pass the fence themselves at the start of each section.
+ * makes the threads that are behind strict: asks them to pass a full fence at the start of each
+ * section from now on, and has them all pass one now (membarrier), so that each of them either has
+ * its section seen or sees that it was asked. A strict thread that is in no section holds nobody
+ * up; one that is busy after all goes back to being lax. Where there is no membarrier, all threads
+ * are strict always.
  *
  * Why not liburcu: its grace periods can be waited for and not polled (0.13), so that a helper
  * thread has to wait for them; measured with two busy threads on two CPUs a period then took
@@ -28,7 +30,10 @@
 #endif
 
 /* Polls in vain before the other threads are made to pass a fence, which costs microseconds. */
-#define PATIENCE 256u
+#define PATIENCE 64u
+
+/* Sections that a thread enters strictly before it goes back to being lax. */
+#define STRICT_SECTIONS 32u
 
 /* Rounds of waiting without sleep, and the length of a sleep. */
 #define WAIT_SPINS 16u
@@ -36,25 +41,41 @@
 
 struct port_epoch port_epoch = {1};
 static struct port_epoch completed; /* this epoch's grace period is known to be over */
+static uint32_t asking;             /* somebody is making threads strict: one at a time */
 
 #ifdef __linux__
-static uint32_t can_fence_others;
+static uint32_t have_membarrier;
+
+static bool can_fence(void)
+{
+	return PT_LOAD(&have_membarrier, RELAXED);
+}
+
+static long membarrier(int command)
+{
+	return syscall(SYS_membarrier, command, 0, 0);
+}
 
 uint32_t port_fence_init(void)
 {
-	long error = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	bool have = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 
-	PT_STORE(&can_fence_others, error == 0, RELEASE);
-	return error == 0 ? PORT_OUT : PORT_STRICT;
+	PT_STORE(&have_membarrier, have, RELAXED);
+	return have ? PORT_LAX : PORT_STRICT;
 }
 
 void port_fence_others(void)
 {
-	if (PT_LOAD(&can_fence_others, RELAXED))
-		(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	if (can_fence())
+		(void)membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 	PT_FENCE(SEQ_CST);
 }
 #else
+static bool can_fence(void)
+{
+	return false;
+}
+
 uint32_t port_fence_init(void)
 {
 	return PORT_STRICT;
@@ -65,6 +86,17 @@ void port_fence_others(void)
 	PT_FENCE(SEQ_CST);
 }
 #endif
+
+/* The fence that those who look for sections rely on, and the way back for who is busy. */
+void port_section_enter_strict(struct port_thread *self)
+{
+	if (PT_LOAD(&self->strict, RELAXED) == PORT_STRICT && ++self->fences > STRICT_SECTIONS &&
+	    can_fence()) {
+		self->fences = 0;
+		PT_STORE(&self->strict, PORT_LAX, RELAXED);
+	}
+	PT_FENCE(SEQ_CST);
+}
 
 void port_section_enter_slow(void)
 {
@@ -77,8 +109,7 @@ void port_section_enter_slow(void)
 		return;
 	}
 	PT_STORE(&self->in, PORT_IN, RELAXED);
-	if (self->rest == PORT_STRICT)
-		PT_FENCE(SEQ_CST);
+	port_section_enter_strict(self); /* a fence too many does no harm */
 }
 
 /*
@@ -102,21 +133,68 @@ static bool reached(uintptr_t epoch, uintptr_t cookie)
 	return (intptr_t)(epoch - cookie) >= 0;
 }
 
-/* True when no thread is left that may hold what was unlinked; resting: see port_fence_others. */
-static bool scan(uintptr_t cookie, bool resting)
+/* The thread at a number, if it has not announced the epoch; NULL: nobody to wait for. */
+static struct port_thread *behind(uint32_t n, uintptr_t epoch)
+{
+	struct port_thread *thread = &port_threads[n];
+
+	if (!PT_LOAD(&thread->live, ACQUIRE) || reached(PT_LOAD(&thread->seen, ACQUIRE), epoch))
+		return NULL;
+	return thread;
+}
+
+/*
+ * In no section, and the next one will see what was unlinked: the thread has passed a fence after
+ * it (fenced), or will pass one at the start of that section. It is looked at after a fence of our
+ * own; the look before that saves the fence where the thread is busy anyway.
+ */
+static bool resting(const struct port_thread *thread, bool fenced)
+{
+	if (!fenced) {
+		if (PT_LOAD(&thread->strict, RELAXED) != PORT_STRICT)
+			return false;
+		PT_FENCE(SEQ_CST);
+		if (PT_LOAD(&thread->strict, ACQUIRE) != PORT_STRICT)
+			return false;
+	}
+	return PT_LOAD(&thread->in, ACQUIRE) != PORT_IN;
+}
+
+/* True when no thread is left that may hold what was unlinked before the epoch was raised. */
+static bool scan(uintptr_t epoch, bool fenced)
 {
 	uint32_t end = PT_LOAD(&port_threads_end, ACQUIRE);
 
 	for (uint32_t n = 0; n < end; n++) {
-		const struct port_thread *thread = &port_threads[n];
+		const struct port_thread *thread = behind(n, epoch);
 
-		if (!PT_LOAD(&thread->live, ACQUIRE) ||
-		    reached(PT_LOAD(&thread->seen, ACQUIRE), cookie))
-			continue;
-		if (!resting || PT_LOAD(&thread->in, ACQUIRE) == PORT_IN)
+		if (thread && !resting(thread, fenced))
 			return false;
 	}
 	return true;
+}
+
+/* Makes all who are behind strict, unless somebody is at it; all threads pass a fence. */
+static void fence_and_ask(uintptr_t epoch)
+{
+	uint32_t end = PT_LOAD(&port_threads_end, ACQUIRE);
+	bool ask = PT_XCHG(&asking, 1, ACQUIRE) == 0;
+
+	for (uint32_t n = 0; n < end && ask; n++) {
+		struct port_thread *thread = behind(n, epoch);
+
+		if (thread && PT_LOAD(&thread->strict, RELAXED) == PORT_LAX)
+			PT_STORE(&thread->strict, PORT_ASKED, RELAXED);
+	}
+	port_fence_others();
+	for (uint32_t n = 0; n < end && ask; n++) {
+		uint32_t asked = PORT_ASKED;
+
+		/* Not if another thread has the number by now: that one was not asked. */
+		(void)PT_CAS(&port_threads[n].strict, &asked, PORT_STRICT, ACQ_REL);
+	}
+	if (ask)
+		PT_STORE(&asking, 0, RELEASE);
 }
 
 /* Others may have got further meanwhile; falling back behind them would only cost a scan. */
@@ -139,11 +217,9 @@ bool port_grace_done(void *ctx, uint64_t cookie)
 		self = port_thread_register();
 	if (self->in != PORT_IN)
 		port_quiet(self);
-	if (self->rest == PORT_STRICT)
-		PT_FENCE(SEQ_CST);
 	done = scan(epoch, false);
 	if (!done && ++self->polls >= PATIENCE) {
-		port_fence_others();
+		fence_and_ask(epoch);
 		done = scan(epoch, true);
 		self->polls = 0;
 	}

@@ -141,7 +141,7 @@ static bool layout(struct layout *at, const struct pt_config *core)
 	uint64_t memory_size = pt_memory_size(core);
 	uint64_t arena_size;
 
-	if (memory_size == 0)
+	if (memory_size == 0 || core->page_shift >= 64)
 		return false;
 	arena_size = core->max_pfn << core->page_shift;
 	at->memory = 0;

@@ -14,17 +14,25 @@
 enum {
 	PORT_OUT = 0,    /* in no section */
 	PORT_IN = 1,     /* in one */
-	PORT_STRICT = 2, /* in none, and entering one takes more than a store */
+	PORT_NOBODY = 2, /* not registered: no thread of its own has this record */
+};
+
+/* Values of port_thread.strict: whether the thread passes a full fence when it enters a section. */
+enum {
+	PORT_LAX = 0,
+	PORT_ASKED = 1,  /* it will from its next section on */
+	PORT_STRICT = 2, /* it does: who passes a fence as well sees whether it is in a section */
 };
 
 /* One registered thread. Written by the thread, read by those that wait for grace periods. */
 struct port_thread {
 	uint32_t in;     /* PORT_* */
 	uint32_t depth;  /* sections open inside the outermost one */
-	uint32_t rest;   /* PORT_OUT or PORT_STRICT: what in is outside sections */
+	uint32_t strict; /* PORT_LAX to PORT_STRICT; only the thread itself goes back to lax */
 	uint32_t number; /* the CPU */
 	uint32_t live;   /* registered */
 	uint32_t polls;  /* times that it asked for a grace period in vain */
+	uint32_t fences; /* sections that it has entered strictly since it was made to */
 	uintptr_t seen;  /* port_epoch as of its last moment outside sections that it announced */
 } __attribute__((aligned(64)));
 
@@ -42,6 +50,7 @@ extern __thread struct port_thread *port_self __attribute__((tls_model("initial-
 /* Where the inline calls end; port/hosted/thread.c, grace.c. */
 struct port_thread *port_thread_register(void);
 void port_section_enter_slow(void);
+void port_section_enter_strict(struct port_thread *self);
 void port_quiet(struct port_thread *self);
 void port_wait(const uint32_t *addr, uint32_t value);
 
@@ -71,11 +80,14 @@ static inline void port_section_enter(const struct pt_port *port)
 	struct port_thread *self = port_self;
 
 	(void)port;
-	if (__builtin_expect(PT_LOAD(&self->in, RELAXED) != PORT_OUT, 0))
+	if (__builtin_expect(PT_LOAD(&self->in, RELAXED) != PORT_OUT, 0)) {
 		port_section_enter_slow();
-	else
-		PT_STORE(&self->in, PORT_IN, RELAXED);
+		return;
+	}
+	PT_STORE(&self->in, PORT_IN, RELAXED);
 	PT_COMPILER_FENCE();
+	if (__builtin_expect(PT_LOAD(&self->strict, RELAXED) != PORT_LAX, 0))
+		port_section_enter_strict(self);
 }
 
 static inline void port_section_exit(const struct pt_port *port)
@@ -87,7 +99,7 @@ static inline void port_section_exit(const struct pt_port *port)
 		self->depth--;
 		return;
 	}
-	PT_STORE(&self->in, self->rest, RELEASE);
+	PT_STORE(&self->in, PORT_OUT, RELEASE);
 	if (__builtin_expect(PT_LOAD(&port_epoch.now, RELAXED) != self->seen, 0))
 		port_quiet(self);
 }

@@ -11,7 +11,7 @@
 #define SPINS 200u
 
 /* What an unregistered thread is: never written, and never in the state of the fast paths. */
-static struct port_thread nobody = {.in = PORT_STRICT, .rest = PORT_STRICT};
+static struct port_thread nobody = {.in = PORT_NOBODY};
 
 struct port_thread port_threads[PT_HOSTED_CPUS];
 uint32_t port_threads_end;
@@ -20,14 +20,14 @@ __thread struct port_thread *port_self __attribute__((tls_model("initial-exec"))
 static pthread_mutex_t numbers = PTHREAD_MUTEX_INITIALIZER; /* guards live, and the end */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_end; /* its destructor unregisters a thread that ends */
-static uint32_t rest;
+static uint32_t strict_at_first;
 
 static void thread_end(void *self)
 {
 	struct port_thread *thread = self;
 
 	pthread_mutex_lock(&numbers);
-	PT_STORE(&thread->in, rest, RELEASE);
+	PT_STORE(&thread->in, PORT_OUT, RELEASE);
 	PT_STORE(&thread->live, 0, RELEASE);
 	pthread_mutex_unlock(&numbers);
 	port_self = &nobody;
@@ -37,7 +37,7 @@ static void init(void)
 {
 	if (pthread_key_create(&at_end, thread_end) != 0)
 		abort();
-	rest = port_fence_init();
+	strict_at_first = port_fence_init();
 }
 
 static struct port_thread *number_take(void)
@@ -51,8 +51,8 @@ static struct port_thread *number_take(void)
 		thread = &port_threads[n];
 		thread->number = n;
 		thread->depth = 0;
-		thread->rest = rest;
-		PT_STORE(&thread->in, rest, RELAXED);
+		PT_STORE(&thread->strict, strict_at_first, RELAXED);
+		PT_STORE(&thread->in, PORT_OUT, RELAXED);
 		PT_STORE(&thread->seen, PT_LOAD(&port_epoch.now, ACQUIRE), RELAXED);
 		if (n >= port_threads_end)
 			PT_STORE(&port_threads_end, n + 1u, RELEASE);
@@ -94,7 +94,7 @@ void pt_hosted_thread_reset(void)
 	if (!port_self->live)
 		return;
 	port_self->depth = 0;
-	PT_STORE(&port_self->in, port_self->rest, RELEASE);
+	PT_STORE(&port_self->in, PORT_OUT, RELEASE);
 }
 
 struct port_thread *port_thread_register(void)

@@ -15,7 +15,7 @@ extern uint32_t port_threads_end;
 /* Lets every other thread of the process pass a full fence. */
 void port_fence_others(void);
 
-/* Readies the above, once; how threads rest between sections: PORT_OUT or PORT_STRICT. */
+/* Readies the above, once; what threads are at first: PORT_STRICT where it cannot be done. */
 uint32_t port_fence_init(void);
 
 /* The port's grace calls; ctx is not used: sections are of the process. */

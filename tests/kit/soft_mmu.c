@@ -102,16 +102,16 @@ unsigned soft_mmu_entry(const struct soft_mmu *mmu, const struct pt_space *space
 	}
 }
 
-/* Does a cached entry still say what the tables say. */
-static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
+/* Does a cached entry still say what the tables say of va. */
+static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint64_t va)
 {
 	struct pt_entry_info info;
 
-	if (soft_mmu_entry(mmu, e->space, e->va, e->level, &info) != e->level)
+	if (soft_mmu_entry(mmu, e->space, va, e->level, &info) != e->level)
 		return false;
 	if (e->table)
 		return info.kind == PT_ENTRY_TABLE && info.pa.v == e->pa;
-	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa)
+	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa + (va - e->va))
 		return false;
 	/* A cached dirty mark that the table no longer has loses the next write. */
 	if (e->flags & ~info.attr.flags & (PT_DIRTY | PT_ACCESSED))
@@ -119,24 +119,17 @@ static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
 	return !((e->flags ^ info.attr.flags) & CACHED);
 }
 
+static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
+{
+	for (uint64_t at = 0; at < e->size; at += slot_size(mmu, e->level))
+		if (!true_at(mmu, e, e->va + at))
+			return false;
+	return true;
+}
+
 static bool overlaps(const struct soft_entry *e, uint64_t va, uint64_t last)
 {
 	return e->va <= last && e->va + (e->size - 1) >= va;
-}
-
-static void on_flush(void *ctx, const struct pt_flush *request)
-{
-	struct soft_mmu *mmu = ctx;
-
-	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
-		struct soft_entry *e = &mmu->cache[i];
-		uint32_t levels = e->table ? request->tables : request->leaves;
-
-		if (!e->space || (!request->kernel && e->space->cookie != request->cookie))
-			continue;
-		if (levels >> e->level & 1 && overlaps(e, request->start.v, request->last.v))
-			e->space = NULL;
-	}
 }
 
 /* Nothing cached may contradict an entry that has just become valid. */
@@ -223,21 +216,10 @@ static void on_write(void *ctx, const void *address, size_t size)
 	if (!(mmu->format->flags & PT_FORMAT_BBM))
 		return;
 	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++)
-		if (mmu->space[i])
+		if (mmu->space[i] && mmu->space[i]->root)
 			(void)find_written(mmu, mmu->space[i],
 			    pt_space_root(mmu->space[i]).pa.v, mmu->format->levels - 1u, 0,
 			    address, size);
-}
-
-void soft_mmu_init(struct soft_mmu *mmu, struct test_port *port, const struct pt_format *format)
-{
-	memset(mmu, 0, sizeof(*mmu));
-	mmu->port = port;
-	mmu->format = format;
-	mmu->ref = ref_find(format->name);
-	port->hook = mmu;
-	port->on_flush = on_flush;
-	port->on_write = on_write;
 }
 
 void soft_mmu_attach(struct soft_mmu *mmu, const struct pt_space *space)
@@ -268,7 +250,7 @@ static void cache(struct soft_mmu *mmu, const struct soft_entry *e)
 		struct soft_entry *c = &mmu->cache[i];
 
 		if (c->space == e->space && c->va == e->va && c->level == e->level &&
-		    c->table == e->table) {
+		    c->size == e->size && c->table == e->table) {
 			*c = *e;
 			return;
 		}
@@ -300,6 +282,63 @@ static void cache_walk(struct soft_mmu *mmu, const struct pt_space *space,
 	e.flags = leaf->entry.flags;
 	e.table = false;
 	cache(mmu, &e);
+	if (leaf->run_size == leaf->size)
+		return;
+	/* A contiguous run is one translation; whose accessed and dirty it has is not said. */
+	e.pa -= e.va & (leaf->run_size - 1);
+	e.va &= ~(leaf->run_size - 1);
+	e.size = leaf->run_size;
+	e.flags &= ~(uint32_t)(PT_ACCESSED | PT_DIRTY);
+	cache(mmu, &e);
+}
+
+/* A walk ahead of time: whatever is mapped is cached, without being marked accessed. */
+static void walk_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va)
+{
+	struct ref_result leaf;
+	enum ref_status status = soft_mmu_walk(mmu, space, va, &leaf);
+
+	/* An MMU does not ask whether the rest of a run is there. */
+	if (status == REF_OK ||
+	    (status == REF_BAD_ENTRY && leaf.entry.kind == REF_LEAF && leaf.entry.run)) {
+		leaf.va = va;
+		cache_walk(mmu, space, &leaf);
+	}
+}
+
+/* What was flushed is walked again at once: all that is still mapped comes back. */
+static void on_flush(void *ctx, const struct pt_flush *request)
+{
+	struct soft_mmu *mmu = ctx;
+	static struct soft_entry dropped[SOFT_MMU_ENTRIES];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++) {
+		struct soft_entry *e = &mmu->cache[i];
+		uint32_t levels = e->table ? request->tables : request->leaves;
+
+		if (!e->space || (!request->kernel && e->space->cookie != request->cookie))
+			continue;
+		if (!(levels >> e->level & 1) ||
+		    !overlaps(e, request->start.v, request->last.v))
+			continue;
+		dropped[n++] = *e;
+		e->space = NULL;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (!dropped[i].table)
+			walk_ahead(mmu, dropped[i].space, dropped[i].va);
+}
+
+void soft_mmu_init(struct soft_mmu *mmu, struct test_port *port, const struct pt_format *format)
+{
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->port = port;
+	mmu->format = format;
+	mmu->ref = ref_find(format->name);
+	port->hook = mmu;
+	port->on_flush = on_flush;
+	port->on_write = on_write;
 }
 
 /* The bits that differ between a leaf without and with attributes, and their values with. */

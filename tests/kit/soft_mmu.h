@@ -19,7 +19,7 @@
 struct soft_entry {
 	const struct pt_space *space; /* NULL: unused */
 	uint64_t va;   /* first that the entry translates */
-	uint64_t size; /* bytes that it translates */
+	uint64_t size; /* bytes that it translates: more than an entry for a contiguous run */
 	uint64_t pa;   /* of the memory, or of the table */
 	uint32_t flags; /* leaf: attributes */
 	unsigned level;

@@ -460,14 +460,14 @@ static void check_D46(void)
 #include "tests/unit/defects_tables.inc.h"
 
 /* Row, and whether a build can put it back: D20 is the compiler's to refuse. */
-#define ROWS(X)                                                                                    \
-	X(2, 1)                                                                                    \
-	X(3, 1)                                                                                    \
-	X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(13, 1)        \
-	    X(15, 1) X(16, 1) X(17, 1) X(18, 1) X(19, 1) X(20, 0) X(21, 1) X(22, 1) X(24, 1)       \
-		X(25, 1) X(27, 1) X(28, 1) X(29, 1) X(32, 1) X(33, 1) X(36, 1) X(37, 1) X(38, 1)   \
-		    X(40, 1) X(41, 1) X(43, 1) X(44, 1) X(45, 1) X(46, 1) X(51, 1) X(52, 1)        \
-			X(53, 1)
+/* clang-format off */
+#define ROWS(X) \
+	X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) \
+	X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(15, 1) X(16, 1) X(17, 1) X(18, 1) \
+	X(19, 1) X(20, 0) X(21, 1) X(22, 1) X(24, 1) X(25, 1) X(27, 1) X(28, 1) \
+	X(29, 1) X(32, 1) X(33, 1) X(36, 1) X(37, 1) X(38, 1) X(40, 1) X(41, 1) \
+	X(43, 1) X(44, 1) X(45, 1) X(46, 1) X(51, 1) X(52, 1) X(53, 1)
+/* clang-format on */
 
 #ifdef PT_DEFECTS
 

@@ -430,8 +430,8 @@ static void test_below_a_limit(void **state)
 		memdesc_free_pages(kit.memory, pfns[count], 2);
 	all_free(&kit);
 	/* A section that is used up is passed over. */
-	assert_int_equal(
-	    memdesc_alloc_pages_below(kit.memory, 0, 10, none, KIT_FIRST_PFN + 1023), KIT_FIRST_PFN);
+	assert_int_equal(memdesc_alloc_pages_below(kit.memory, 0, 10, none, KIT_FIRST_PFN + 1023),
+	    KIT_FIRST_PFN);
 	assert_int_equal(memdesc_alloc_pages_below(kit.memory, 0, 0, none, KIT_FIRST_PFN + 1024),
 	    KIT_FIRST_PFN + 1024);
 	memdesc_free_pages(kit.memory, KIT_FIRST_PFN, 10);

@@ -168,6 +168,7 @@ static void close_model(struct model *m)
 	for (unsigned s = 0; s < MODEL_SPACES; s++) {
 		if (pt_space_destroy(&m->space[s], NULL))
 			model_fail(m, "pt_space_destroy at the end");
+		soft_mmu_detach(&m->mmu, &m->space[s]);
 		free(m->page[s]);
 	}
 	free(m->want.frame);

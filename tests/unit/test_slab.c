@@ -228,6 +228,27 @@ static void test_no_memory(void **state)
 	kit_close(&kit);
 }
 
+/* Sixteen frames of 32 bytes are no slab of anything. */
+static void test_no_room_for_slabs(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_memory *memory;
+	struct pt_port port;
+	struct kit kit;
+	void *block;
+
+	(void)state;
+	memset(&kit, 0, sizeof(kit));
+	kit.config = config;
+	port = kit_port(&kit);
+	config.page_shift = 5;
+	config.section_shift = 1;
+	block = kit_zeroed(pt_memory_size(&config), 64);
+	assert_int_equal(pt_memory_init(block, pt_memory_size(&config), &config, &port, &memory),
+	    -PT_EINVAL);
+	free(block);
+}
+
 static void test_leaked_objects_are_reported(void **state)
 {
 	struct pt_config config = kit_config();
@@ -268,6 +289,7 @@ static void test_misuse_stops(void **state)
 	    PT_STOP_BAD_CACHE);
 	assert_int_equal(KIT_STOP_CODE(&kit, pt_cache_free(&cache, kit.arena + (100 << 12))),
 	    PT_STOP_BAD_CACHE);
+	assert_int_equal(KIT_STOP_CODE(&kit, pt_cache_free(&cache, &kit)), PT_STOP_BAD_CACHE);
 	pt_cache_free(&cache, object);
 	assert_int_equal(KIT_STOP_CODE(&kit, pt_cache_free(&cache, object)), PT_STOP_DOUBLE_FREE);
 	kit_abandon(&kit);
@@ -327,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_large_frames_are_not_wasted),
 		cmocka_unit_test(test_type_stable_memory_waits_for_grace),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_room_for_slabs),
 		cmocka_unit_test(test_leaked_objects_are_reported),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_misuse_stops),

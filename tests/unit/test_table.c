@@ -460,6 +460,71 @@ static void test_boot_tables(void **state)
 	kit_close(&kit);
 }
 
+static void with_events(struct pt_port *port)
+{
+	port->table_event = kit_event;
+}
+
+/* Adoption that fails leaves the boot stage as it was, and can be tried again. */
+static void test_boot_tables_may_fail(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+	pt_pa pas[3];
+
+	(void)state;
+	for (uint64_t nth = 1; nth < 8; nth++) {
+		unsigned adopted = 0;
+		int error;
+
+		kit_open_boot(&kit, &config, 2, 1024, with_events);
+		kit_class(&kit, 4096, 0, 8);
+		assert_int_equal(pt_boot_reserve(kit.memory, KIT_FIRST_PFN, 8), 0);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(pt_boot_table(kit.memory, 0, 0, &pas[i]), 0);
+		pt_memory_fail_at(kit.memory, nth, true);
+		error = pt_memory_online(kit.memory);
+		pt_memory_fail_at(kit.memory, 0, false);
+		if (error) {
+			assert_int_equal(error, -PT_ENOMEM);
+			assert_null(pagetable_alloc(kit.memory, 0, 0, NULL, 0));
+			kit.refuse = -PT_EBUSY;
+			assert_int_equal(pt_memory_online(kit.memory), -PT_EBUSY);
+			kit.refuse = 0;
+			assert_int_equal(pt_memory_online(kit.memory), 0);
+		}
+		for (int i = 0; i < 3; i++) {
+			struct ptdesc *pt = ptdesc_from_pa(kit.memory, pas[i]);
+
+			adopted += pt != NULL;
+			pagetable_free(kit.memory, pt, NULL);
+		}
+		assert_int_equal(adopted, 3);
+		assert_int_equal(kit.starts, 3);
+		assert_int_equal(kit.stops, 3);
+		kit_close(&kit);
+	}
+}
+
+/* No frames, no online; a class whose fragments need more than a section is refused. */
+static void test_too_small(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_table_class spec = spec_of(16);
+	struct kit kit;
+	unsigned id;
+
+	(void)state;
+	kit_open_boot(&kit, &config, 0, 0, NULL);
+	assert_int_equal(pt_memory_online(kit.memory), -PT_ENOMEM);
+	kit_abandon(&kit);
+	config.section_shift = 1;
+	kit_open_boot(&kit, &config, 2, 2, NULL);
+	assert_int_equal(pt_class_register(kit.memory, &spec, &id), -PT_EINVAL);
+	assert_int_equal(kit.memory->class_count, 0);
+	kit_abandon(&kit);
+}
+
 #ifdef PT_HARDENED
 
 static void test_misuse_stops(void **state)
@@ -566,6 +631,8 @@ int main(void)
 		cmocka_unit_test(test_highest_address),
 		cmocka_unit_test(test_the_constructor_is_undone),
 		cmocka_unit_test(test_boot_tables),
+		cmocka_unit_test(test_boot_tables_may_fail),
+		cmocka_unit_test(test_too_small),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_misuse_stops),
 		cmocka_unit_test(test_freed_descriptors_stop),

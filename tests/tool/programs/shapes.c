@@ -199,8 +199,10 @@ int main(int argc, char **argv)
 		made = shapes[i].make();
 		puts(made ? "ready" : "absent");
 		fflush(stdout);
-		while (made)
-			pause();
+		if (made) {
+			for (;;)
+				pause();
+		}
 		return 0;
 	}
 	return 2;
