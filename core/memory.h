@@ -347,7 +347,7 @@ PT_MUST_CHECK pt_pfn pt_frames_alloc_pinned(struct pt_memory *memory, struct pt_
 void pt_frames_free_pinned(struct pt_memory *memory, pt_pfn pfn, unsigned order);
 
 /* What core/slab.c, core/table.c and core/reclaim.c do for the whole of a memory's life. */
-PT_MUST_CHECK int pt_slab_online(struct pt_memory *memory);   /* the caches of slabs and ptdescs */
+PT_MUST_CHECK int pt_slab_online(struct pt_memory *memory);   /* at init: allocates nothing */
 PT_MUST_CHECK int pt_tables_online(struct pt_memory *memory); /* after the slab; repeatable */
 uint64_t pt_slab_shrink_all(struct pt_memory *memory);  /* all caches' empty slabs; may sleep */
 uint64_t pt_slab_objects(struct pt_memory *memory);     /* in use, descriptors excluded */

@@ -48,6 +48,7 @@
  *   bool pf_run(e, l)        is the leaf marked as part of a run
  *   pf_entry pf_set_run(e, l, bool run)
  *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
+ *   bool pf_marked(e, l)     a leaf, accessed and dirty: in one test, if the bits allow that
  */
 #ifndef PTDESC_FORMAT_ENTRY_API_H
 #define PTDESC_FORMAT_ENTRY_API_H
@@ -91,6 +92,13 @@ static inline bool pf_valid(pf_entry e, unsigned l)
 	(void)e;
 	(void)l;
 	return true;
+}
+#endif
+
+#ifndef pf_marked
+static inline bool pf_marked(pf_entry e, unsigned l)
+{
+	return pf_is_leaf(e, l) && pf_accessed(e, l) && pf_dirty(e, l);
 }
 #endif
 

@@ -37,7 +37,7 @@ packages_of()
 {
 	for group in "$@"; do
 		awk -v g="$group" '$1 == g { print $2 }' "$root/scripts/packages.txt"
-	done
+	done | sort -u
 }
 
 # Those of the packages named that are not installed.

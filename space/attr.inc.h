@@ -13,6 +13,7 @@ struct change {
 	pt_walk_fn fn;                /* CLEAN: told of each dirty leaf; may be NULL */
 	void *ctx;
 	int result;                   /* of fn */
+	struct pt_piece piece;        /* CLEAN: dirty, and fn was not told of it yet; size 0: none */
 };
 
 /* The leaf with some flags changed; what cannot be said becomes the nearest that grants more. */
@@ -60,8 +61,8 @@ static inline bool must_break(const struct change *c, pf_entry e, unsigned l)
 	       (pf_attr_of(e, l).flags ^ c->attr.flags) & PT_ATTR_TYPE_MASK;
 }
 
-/* Changes one leaf; returns what it was, as an MMU left it. */
-static inline pf_entry change_leaf(struct pt_op *op, const struct change *c, pf_entry *entry,
+/* Changes one leaf. */
+static inline void change_leaf(struct pt_op *op, const struct change *c, pf_entry *entry,
     unsigned l, uint64_t va)
 {
 	pf_entry old = pf_load_locked(entry);
@@ -77,27 +78,71 @@ static inline pf_entry change_leaf(struct pt_op *op, const struct change *c, pf_
 		while (!pf_replace(entry, &old, changed(c, old, l)))
 			;
 	}
-	return old;
 }
 
-/* Counts and tells of a leaf that had the bit which is being cleared. */
-static void account_change(struct change *c, pf_entry old, unsigned l, uint64_t va)
+/* Tells of the dirty piece that was collected. False: told to end. */
+static bool tell_dirty(struct change *c)
 {
-	struct pt_piece piece;
+	if (c->piece.size && !c->result)
+		c->result = c->fn(c->ctx, &c->piece);
+	c->piece.size = 0;
+	return !c->result;
+}
 
-	if (c->what == CHANGE_OLD && pf_accessed(old, l))
-		*c->bytes += slot_mask(l) + 1;
-	if (c->what != CHANGE_CLEAN || !pf_dirty(old, l))
-		return;
-	*c->bytes += slot_mask(l) + 1;
-	if (!c->fn || c->result)
-		return;
-	piece.va.v = va & ~slot_mask(l);
-	piece.pa.v = pf_leaf_pa(old, l);
-	piece.size = slot_mask(l) + 1;
-	piece.attr = pf_attr_of(old, l);
-	piece.level = l;
-	c->result = c->fn(c->ctx, &piece);
+/*
+ * Adds a dirty leaf, before it is cleaned, to the piece that fn will be told of: one call for each
+ * run. False: told to end when told of the piece before; this leaf then stays dirty.
+ */
+static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va)
+{
+	struct pt_piece *p = &c->piece;
+	pt_attr attr = pf_attr_of(e, l);
+
+	if (p->size && p->level == l && p->va.v + p->size == va &&
+	    p->pa.v + p->size == pf_leaf_pa(e, l) && p->attr.flags == attr.flags &&
+	    p->attr.format == attr.format) {
+		p->size += slot_mask(l) + 1;
+		return true;
+	}
+	if (!tell_dirty(c))
+		return false;
+	p->va.v = va;
+	p->pa.v = pf_leaf_pa(e, l);
+	p->size = slot_mask(l) + 1;
+	p->attr = attr;
+	p->level = l;
+	return true;
+}
+
+/* Is there anything to change in an entry. */
+static inline bool concerns(const struct change *c, pf_entry e, unsigned l)
+{
+	if (!pf_is_leaf(e, l))
+		return false;
+	if (c->what == CHANGE_OLD)
+		return pf_accessed(e, l);
+	return c->what != CHANGE_CLEAN || pf_dirty(e, l);
+}
+
+/* Changes leaves one by one, until told to end. */
+static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	for_each_slot(l, r, s) {
+		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
+		pf_entry e = pf_load_locked(entry);
+
+		if (!concerns(c, e, l))
+			continue;
+		if (c->fn && !add_dirty(c, e, l, s.va))
+			return;
+		if (pf_run_shift(l) && must_break(c, e, l) && pf_run(e, l))
+			break_run(op, pt, l, s.va);
+		change_leaf(op, c, entry, l, s.va);
+		if (c->bytes)
+			*c->bytes += slot_mask(l) + 1;
+		pt_op_flush(op, s.va, s.last, l, false);
+	}
 }
 
 /* Sets the attributes of one leaf, if it is one. */
@@ -105,10 +150,13 @@ PF_HOT void set_attr(bool mmu, pf_entry *entry, unsigned l, pf_entry bits)
 {
 	pf_entry e = pf_load_locked(entry);
 
-	if (__builtin_expect(pf_is_leaf(e, l) && plain_store(mmu, e, l), 1))
+	/* What is most likely first: the hot loop then has one branch. */
+	if (__builtin_expect(mmu ? pf_marked(e, l) : pf_is_leaf(e, l), 1))
 		pf_store_leaf(entry, pf_set_attr(e, l, bits));
-	else if (pf_is_leaf(e, l))
-		while (!pf_replace(entry, &e, pf_set_attr(e, l, bits)))
+	else if (pf_is_leaf(e, l) && plain_store(mmu, e, l))
+		pf_store_leaf(entry, pf_set_attr(e, l, bits));
+	else
+		while (pf_is_leaf(e, l) && !pf_replace(entry, &e, pf_set_attr(e, l, bits)))
 			;
 }
 
@@ -138,11 +186,9 @@ static void change_leaves(struct pt_op *op, struct change *c, struct ptdesc *pt,
 	} else if (c->what == CHANGE_ATTR && !PF_BBM) {
 		set_attrs(op->mmu, entry, l, c->bits[l], count);
 	} else {
-		uint64_t va = r.va;
-
-		for (unsigned i = 0; i < count; i++, va += slot_mask(l) + 1)
-			if (pf_is_leaf(pf_load_locked(&entry[i]), l))
-				account_change(c, change_leaf(op, c, &entry[i], l, va), l, va);
+		change_each(op, c, pt, l, r);
+		wrote(op, entry, count);
+		return;
 	}
 	pt_op_flush(op, r.va, r.last, l, false);
 	wrote(op, entry, count);
@@ -194,6 +240,8 @@ static int op_protect(struct pt_space *space, struct pt_range r, pt_attr attr, u
 
 	c.what = CHANGE_ATTR;
 	c.attr = attr;
+	c.bytes = NULL;
+	c.fn = NULL;
 	err = all_attr_bits(space, attr, 0, space->levels - 1u, flags, c.bits);
 	if (err)
 		return err;
@@ -226,6 +274,8 @@ static int op_dirty(struct pt_space *space, struct pt_range r, pt_walk_fn fn, vo
 
 	*bytes = 0;
 	err = op_change(space, r, &c, 0);
+	if (!err)
+		(void)tell_dirty(&c);
 	return err ? err : c.result;
 }
 

@@ -56,34 +56,49 @@ static uint64_t entry_va(const struct pt_space *space, uint64_t base, unsigned l
 	return va;
 }
 
+/* What is wrong with an entry that is not empty, or NULL; tables below are not looked at. */
+static const char *entry_fault(const struct pt_space *space, pf_entry e, unsigned l)
+{
+	if (!pf_valid(e, l))
+		return "an entry with reserved bits set";
+	if (pf_is_leaf(e, l))
+		return leaf_fault(space, e, l);
+	return pf_is_table(e, l) ? NULL : "an entry that is neither empty, table nor leaf";
+}
+
+static int check_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
+    uint64_t base, struct pt_fault_report *report);
+
+static int check_entry(const struct pt_space *space, pf_entry e, unsigned l, uint64_t va,
+    struct pt_fault_report *report)
+{
+	const char *what = entry_fault(space, e, l);
+
+	if (what)
+		return report_fault(report, va, l, e, what);
+	if (!pf_is_table(e, l))
+		return 0;
+	return check_table(space, pt_desc(space->memory, pf_table_pa(e, l)), l - 1, va, report);
+}
+
 static int check_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t base, struct pt_fault_report *report)
 {
-	const pf_entry *entry = table_of(space->memory, pt, l);
 	const char *what = descriptor_fault(space, pt, l, base);
+	const pf_entry *entry;
 	unsigned used = 0;
 
 	if (what)
 		return report_fault(report, base, l, 0, what);
+	entry = table_of(space->memory, pt, l);
 	for (unsigned i = 0; i < 1u << pf_bits(l); i++) {
 		pf_entry e = pf_load(&entry[i]);
-		uint64_t va = entry_va(space, base, l, i);
 		int err = 0;
 
-		used += e != pf_empty(l);
-		if (e == pf_empty(l))
-			continue;
-		if (!pf_valid(e, l))
-			what = "an entry with reserved bits set";
-		else if (pf_is_leaf(e, l))
-			what = leaf_fault(space, e, l);
-		else if (!pf_is_table(e, l))
-			what = "an entry that is neither empty, table nor leaf";
-		if (what)
-			return report_fault(report, va, l, e, what);
-		if (pf_is_table(e, l))
-			err = check_table(space, pt_desc(space->memory, pf_table_pa(e, l)), l - 1,
-			    va, report);
+		if (e != pf_empty(l)) {
+			used++;
+			err = check_entry(space, e, l, entry_va(space, base, l, i), report);
+		}
 		if (err)
 			return err;
 	}
@@ -165,48 +180,64 @@ static void op_dump(const struct pt_space *space, void (*line)(void *, const cha
 	dump_table(space, space->root, space->levels - 1u, 0, line, ctx);
 }
 
-/* Makes boot tables a space's: counts what they hold. The first pass only looks. */
-static int adopt_table(struct pt_space *space, struct ptdesc *pt, unsigned l, uint64_t base,
-    bool look)
+/* The boot table that an entry points to, NULL if it is none of level l that nobody owns. */
+static struct ptdesc *boot_child(const struct pt_space *space, pf_entry e, unsigned l)
+{
+	struct ptdesc *pt = pt_desc(space->memory, pf_table_pa(e, l + 1));
+
+	return pt && !pt->space && ptdesc_level(pt) == l ? pt : NULL;
+}
+
+/* Can a tree of boot tables become a space's: leaves, and boot tables of the right levels. */
+static int look_at_boot_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l)
+{
+	const pf_entry *entry = table_of(space->memory, pt, l);
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < 1u << pf_bits(l); i++) {
+		pf_entry e = pf_load(&entry[i]);
+		const struct ptdesc *child;
+
+		if (e == pf_empty(l))
+			continue;
+		if (entry_fault(space, e, l))
+			return -PT_EINVAL;
+		if (!pf_is_table(e, l))
+			continue;
+		child = boot_child(space, e, l - 1);
+		err = child ? look_at_boot_table(space, child, l - 1) : -PT_EINVAL;
+	}
+	return err;
+}
+
+/* Makes it the space's: counts what the tables hold. */
+static void adopt_table(struct pt_space *space, struct ptdesc *pt, unsigned l, uint64_t base)
 {
 	const pf_entry *entry = table_of(space->memory, pt, l);
 	unsigned used = 0;
 
 	for (unsigned i = 0; i < 1u << pf_bits(l); i++) {
 		pf_entry e = pf_load(&entry[i]);
-		uint64_t va = entry_va(space, base, l, i);
-		struct ptdesc *child;
-		int err;
 
-		if (e == pf_empty(l))
-			continue;
-		used++;
-		if (pf_is_leaf(e, l) && pf_valid(e, l) && !leaf_fault(space, e, l))
-			continue;
-		if (!pf_is_table(e, l))
-			return -PT_EINVAL;
-		child = pt_desc(space->memory, pf_table_pa(e, l));
-		if (!child || child->space || ptdesc_level(child) != l - 1)
-			return -PT_EINVAL;
-		err = adopt_table(space, child, l - 1, va, look);
-		if (err)
-			return err;
+		used += e != pf_empty(l);
+		if (pf_is_table(e, l))
+			adopt_table(space, pt_desc(space->memory, pf_table_pa(e, l)), l - 1,
+			    entry_va(space, base, l, i));
 	}
-	if (look)
-		return 0;
 	pt->space = space;
 	pt->base = (pt->base & 255) | (pt == space->root ? 0 : base);
 	pt->used = (uint16_t)used;
 	pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);
 	pt_account_move(space->memory, pt, NULL, &space->account);
-	return 0;
 }
 
 static int op_adopt(struct pt_space *space)
 {
-	int err = adopt_table(space, space->root, space->levels - 1u, 0, true);
+	int err = look_at_boot_table(space, space->root, space->levels - 1u);
 
-	return err ? err : adopt_table(space, space->root, space->levels - 1u, 0, false);
+	if (!err)
+		adopt_table(space, space->root, space->levels - 1u, 0);
+	return err;
 }
 
 static int op_decode(uint64_t entry, unsigned l, struct pt_entry_info *info)

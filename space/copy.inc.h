@@ -188,6 +188,16 @@ static struct ptdesc *target_leaf(const struct pt_op *op, const struct copy_end 
 	return pt;
 }
 
+/* Copies a part of a leaf table into a new one, which is filled before it is linked (7). */
+static void copy_to_new(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
+{
+	struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, r.va, 1);
+	struct ptdesc *dst = pt_op_take(op, c->to.side, 0, r.va & ~table_mask(0));
+
+	copy_part(op, src, dst, r);
+	link_table(op, parent, 1, r.va, dst);
+}
+
 /* A leaf table, or the part of it in r. */
 static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
 {
@@ -197,19 +207,14 @@ static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src
 
 	if (!any && !(op->flags & PT_KEEP_TABLES))
 		return;
-	if (c->counting) {
+	if (c->counting)
 		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, r.va, share ? 1 : 0);
-	} else if (share) {
+	else if (share)
 		share_leaf(op, c, src, r.va);
-	} else if (dst) {
+	else if (dst)
 		copy_part(op, src, dst, r);
-	} else {
-		struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, r.va, 1);
-
-		dst = pt_op_take(op, c->to.side, 0, r.va & ~table_mask(0));
-		copy_part(op, src, dst, r);
-		link_table(op, parent, 1, r.va, dst);
-	}
+	else
+		copy_to_new(op, c, src, r);
 }
 
 /* Counts for a leaf, or for the parts that it will be split into at the edges of the range. */

@@ -97,7 +97,7 @@ static inline bool in_one_leaf(struct pt_range r, uint32_t flags)
 }
 
 static int map_fast(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t flags)
+    pt_attr attr, uint32_t *flags)
 {
 	const struct pt_port *port = &space->memory->port;
 	struct ptdesc *lowest;
@@ -199,32 +199,51 @@ static inline void clear_page(struct pt_space *space, struct ptdesc *pt, uint64_
 	c->run.dirty = pf_dirty(e, 0);
 }
 
-/* Unmaps one page that no contiguous run holds. */
+/* Locks the leaf table of one page that no contiguous run holds, or NULL. */
+static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va, struct link *link)
+{
+	struct pt_range r = { va, va | slot_mask(0) };
+	struct ptdesc *lowest;
+	unsigned l;
+	struct ptdesc *pt = lock_leaf(space, r, link, &l, &lowest);
+
+	if (pt && pf_run(pf_load_locked(entry_of(space->memory, pt, 0, va)), 0)) {
+		pt_table_unlock(space->memory, pt);
+		return NULL;
+	}
+	return pt;
+}
+
+/* Clears one page of a locked leaf table and unlocks it; says whether that emptied it. */
+static inline bool clear_and_unlock(struct pt_space *space, struct ptdesc *pt, uint64_t va,
+    bool may_die, struct cleared *c)
+{
+	bool dying;
+
+	clear_page(space, pt, va, c);
+	dying = may_die && !pt->used;
+	if (dying)
+		PT_STORE(&pt->dead, 1, RELEASE);
+	pt_table_unlock(space->memory, pt);
+	return dying;
+}
+
 static int unmap_fast(struct pt_space *space, uint64_t va, uint32_t flags, struct pt_gather *gather)
 {
 	const struct pt_port *port = &space->memory->port;
 	struct cleared c = { .run = { .size = 0 }, .table = NULL };
-	struct pt_range r = { va, va | slot_mask(0) };
-	struct ptdesc *lowest;
 	struct ptdesc *pt;
 	struct link link;
-	unsigned l;
-	bool dying;
+	bool may_die;
 
 	port_section_enter(port);
-	pt = lock_leaf(space, r, &link, &l, &lowest);
-	if (!pt || pf_run(pf_load_locked(entry_of(space->memory, pt, 0, va)), 0)) {
-		if (pt)
-			pt_table_unlock(space->memory, pt);
+	pt = lock_page(space, va, &link);
+	if (!pt) {
 		port_section_exit(port);
 		return LONG_WAY;
 	}
-	clear_page(space, pt, va, &c);
-	dying = !pt->used && link.entry && !(flags & PT_KEEP_TABLES);
-	if (dying)
-		PT_STORE(&pt->dead, 1, RELEASE);
-	pt_table_unlock(space->memory, pt);
-	if (dying && unlink_leaf(space, &link, pt)) {
+	may_die = link.entry && !(flags & PT_KEEP_TABLES);
+	if (clear_and_unlock(space, pt, va, may_die, &c) && unlink_leaf(space, &link, pt)) {
 		pt_state_move(space->memory, pt, PT_LINKED, PT_UNLINKED);
 		c.table = pt;
 	}
@@ -261,7 +280,7 @@ static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map
 	int err;
 
 	if (!replace && in_one_leaf(r, flags)) {
-		err = map_fast(space, r, source, attr, flags);
+		err = map_fast(space, r, source, attr, &flags);
 		if (err != LONG_WAY)
 			return err;
 	}
@@ -285,7 +304,8 @@ static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
 	unsigned l;
 	int err;
 
-	if (r.last - r.va == slot_mask(0)) {
+	/* Break before make flushes under the locks: the long way. */
+	if (!PF_BBM && r.last - r.va == slot_mask(0)) {
 		err = unmap_fast(space, r.va, flags, gather);
 		if (err != LONG_WAY)
 			return err;

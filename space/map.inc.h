@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Mapping: filling holes, replacing, and making tables without leaves. */
 
+/* Beside a call's flags: this call was counted as one that widened an attribute. */
+#define RELAX_COUNTED (1u << 31)
+
 /* A mapping under way. */
 struct mapping {
 	struct survey q;              /* the survey that reserved for it */
 	pf_entry bits[PT_MAX_LEVELS]; /* attributes, for each level that can hold leaves */
 };
 
-/* Makes the attribute bits; with PT_RELAX the nearest, counted. */
-static int attr_bits(const struct pt_space *space, pt_attr attr, unsigned l, uint32_t flags,
+/* Makes the attribute bits; with PT_RELAX the nearest, counted once for each call. */
+static int attr_bits(const struct pt_space *space, pt_attr attr, unsigned l, uint32_t *flags,
     pf_entry *bits)
 {
 	int err = pf_attr_make(attr, l, bits);
 
-	if (err && flags & PT_RELAX) {
+	if (err && *flags & PT_RELAX) {
 		err = pf_attr_make(pf_attr_relax(attr, l), l, bits);
-		if (!err)
+		if (!err && !(*flags & RELAX_COUNTED))
 			PT_FETCH_ADD(&space->memory->relaxed, 1, RELAXED);
+		*flags |= RELAX_COUNTED;
 	}
 	return err;
 }
@@ -27,7 +31,7 @@ static int all_attr_bits(const struct pt_space *space, pt_attr attr, unsigned bo
 {
 	for (unsigned l = bottom; l <= top; l++) {
 		int err = space->format->leaves >> l & 1 ?
-		    attr_bits(space, attr, l, flags, &bits[l]) :
+		    attr_bits(space, attr, l, &flags, &bits[l]) :
 		    0;
 
 		if (err)

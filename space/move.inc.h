@@ -159,10 +159,6 @@ static void move_slot(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 		return;
 	}
 	move_range(op, m, child, l - 1, s);
-	if (!m->counting && !(op->flags & PT_KEEP_TABLES) && !child->used) {
-		PT_STORE(&child->dead, 1, RELEASE);
-		unlink_child(op, pt, l, s.va, child);
-	}
 }
 
 static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
@@ -208,6 +204,7 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 {
 	struct survey source = { .kind = SURVEY_MOVE, .side = m->side };
 	struct survey target = { .kind = SURVEY_EMPTY, .side = m->side };
+	struct pt_range all = { 0, UINT64_MAX };
 	struct pt_space *space = m->side->space;
 
 	if (op->prepare) {
@@ -218,6 +215,9 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 	port_lock(&op->memory->port, &space->move_lock);
 	PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);
 	move_range(op, m, m->top, m->top_level, from);
+	/* Not before: one that the source leaves empty may be the target's as well. */
+	if (!(op->flags & PT_KEEP_TABLES))
+		prune_range(op, m->top, m->top_level, from, all);
 	PT_FETCH_ADD(&space->move_seq, 1, RELEASE);
 	port_unlock(&op->memory->port, &space->move_lock);
 }

@@ -155,6 +155,8 @@ static bool fill_all(struct pt_op *op)
 
 int pt_op_reserve(struct pt_op *op)
 {
+	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
+		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	pt_op_flush_now(op);
 	hand_over(op, NULL);
@@ -188,6 +190,9 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 	struct pt_memory *memory = op->memory;
 	struct ptdesc *next;
 
+	/* Where a break comes before each make, nobody may fill the slots before the flush (20). */
+	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
+		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	pt_op_flush_now(op);
 	hand_over(op, harvest);

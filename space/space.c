@@ -188,29 +188,33 @@ static int clear_half(struct pt_space *space, struct pt_range r, struct pt_gathe
 	return err ? err : space->format->ops->prune(space, r, r);
 }
 
-int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)
+static int clear_all(struct pt_space *space, struct pt_gather *gather)
 {
-	const struct pt_format *f = space ? space->format : NULL;
-	struct pt_range low = { 0, 0 };
-	struct pt_range high = { 0, UINT64_MAX };
-	unsigned bits;
-	int err;
+	bool halves = space->format->flags & PT_FORMAT_SIGNED;
+	unsigned bits = space->format->va_bits - (halves ? 1u : 0u);
+	struct pt_range low = { 0, bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX };
+	struct pt_range high = { ~low.last, UINT64_MAX };
+	int err = clear_half(space, low, gather);
 
-	if (!f || !space->root)
-		return -PT_EINVAL;
-	bits = f->flags & PT_FORMAT_SIGNED ? f->va_bits - 1u : f->va_bits;
-	low.last = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
-	high.va = ~low.last;
-	err = clear_half(space, low, gather);
-	if (!err && f->flags & PT_FORMAT_SIGNED)
-		err = clear_half(space, high, gather);
-	if (err)
-		return err;
+	return err || !halves ? err : clear_half(space, high, gather);
+}
+
+static void free_root(struct pt_space *space)
+{
 	unlist_root(space->memory, space->root);
 	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
 	PT_STORE(&space->root->dead, 1, RELEASE);
 	pagetable_free_defer(space->memory, space->root, &space->account);
 	space->root = NULL;
+}
+
+int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)
+{
+	int err = space && space->format && space->root ? clear_all(space, gather) : -PT_EINVAL;
+
+	if (err)
+		return err;
+	free_root(space);
 	pt_reclaim_poll(space->memory, false);
 	for (unsigned l = 0; l < space->levels; l++)
 		if (pt_account_tables(&space->account, l))
@@ -387,6 +391,14 @@ int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn
 	return err ? err : space->format->ops->walk(space, r, fn, ctx);
 }
 
+/* Two spaces that tables can go between. */
+static int check_pair(const struct pt_space *dst, const struct pt_space *src)
+{
+	if (!dst || dst == src)
+		return -PT_EINVAL;
+	return dst->format != src->format || dst->memory != src->memory ? -PT_ENOTSUP : 0;
+}
+
 int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size, uint32_t flags)
 {
 	struct pt_range r;
@@ -395,10 +407,10 @@ int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size,
 	if (!err)
 		err = check_flags(flags, PT_COW | PT_SHARE | PT_DEPOSIT | PT_KEEP_TABLES |
 					     PT_MAY_SLEEP | PT_PIECEWISE);
-	if (!err && (!dst || dst == src || (flags & PT_SHARE && !(flags & PT_COW))))
+	if (!err && flags & PT_SHARE && !(flags & PT_COW))
 		err = -PT_EINVAL;
-	if (!err && (dst->format != src->format || dst->memory != src->memory))
-		err = -PT_ENOTSUP;
+	if (!err)
+		err = check_pair(dst, src);
 	while (!err) {
 		struct pt_range piece = next_piece(src, r, flags);
 
@@ -477,9 +489,9 @@ int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va, uint32_
 
 	if (!err)
 		err = check_flags(flags, PT_MAY_SLEEP);
-	if (!err && (!dst || dst == src))
-		err = -PT_EINVAL;
-	if (!err && (dst->format != src->format || dst->memory != src->memory || src->levels < 4))
+	if (!err)
+		err = check_pair(dst, src);
+	if (!err && src->levels < 4)
 		err = -PT_ENOTSUP;
 	return err ? err : src->format->ops->share_table(dst, src, r.va, flags);
 }

@@ -115,6 +115,22 @@ static inline bool continues(pf_entry first, unsigned n, pf_entry e, unsigned l)
 	       pf_accessed(e, l) == pf_accessed(first, l) && pf_dirty(e, l) == pf_dirty(first, l);
 }
 
+/*
+ * Takes the leaves of a contiguous run out, all of it before any can be handed over: an MMU that
+ * meets one marked entry translates for all.
+ */
+static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
+{
+	unsigned n = 1u << pf_run_shift(l);
+	pf_entry old[RUN_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		old[i] = pf_exchange(&entry[i], pf_empty(l));
+	for (unsigned i = 0; i < n; i++)
+		gather_alike(op, old[i], l, 1);
+	return n;
+}
+
 /* Clears leaves that an MMU may write: an exchange each (19). Returns how many there were. */
 static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, struct pt_range r,
     unsigned count)
@@ -131,6 +147,11 @@ static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, s
 		/* Again after the buffer was flushed and handed over in the middle. */
 		if (!used++ || !op->flush.leaves)
 			pt_op_flush(op, r.va, r.last, l, false);
+		if (pf_run_shift(l) && pf_run(e, l)) {
+			used += clear_run(op, &entry[i], l) - 1;
+			i += (1u << pf_run_shift(l)) - 1;
+			continue;
+		}
 		e = pf_exchange(&entry[i], pf_empty(l));
 		if (n && continues(first, n, e, l)) {
 			n++;
@@ -247,6 +268,9 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	e = pf_load_locked(link->entry);
 	if (!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l))
 		unlink_child(op, parent, l + 1, va, pt);
+	/* Nobody may link another table there before the flush (20). */
+	if (PF_BBM)
+		pt_op_flush_now(op);
 	pt_table_unlock(op->memory, parent);
 }
 

@@ -292,8 +292,7 @@ static void cache_walk(struct soft_mmu *mmu, const struct pt_space *space,
 	cache(mmu, &e);
 }
 
-/* A walk ahead of time: whatever is mapped is cached, without being marked accessed. */
-static void walk_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va)
+void soft_mmu_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va)
 {
 	struct ref_result leaf;
 	enum ref_status status = soft_mmu_walk(mmu, space, va, &leaf);
@@ -327,7 +326,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (!dropped[i].table)
-			walk_ahead(mmu, dropped[i].space, dropped[i].va);
+			soft_mmu_ahead(mmu, dropped[i].space, dropped[i].va);
 }
 
 void soft_mmu_init(struct soft_mmu *mmu, struct test_port *port, const struct pt_format *format)

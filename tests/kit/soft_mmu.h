@@ -52,6 +52,9 @@ void soft_mmu_detach(struct soft_mmu *mmu, const struct pt_space *space);
 int soft_mmu_access(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
     uint32_t access, struct ref_result *leaf);
 
+/* A walk ahead of time: what is mapped at va is cached, without being marked accessed. */
+void soft_mmu_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va);
+
 /* What the tables say, by the reference walker. */
 enum ref_status soft_mmu_walk(const struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
     struct ref_result *leaf);

@@ -69,9 +69,23 @@ static struct span any_span_of(struct model *m, unsigned count)
 	return span;
 }
 
+/* The MMU has been there already. */
+static void walk_ahead(struct model *m, struct span span)
+{
+	for (unsigned i = 0; m->flags & PT_SPACE_MMU && i < 20; i++) {
+		unsigned page = span.first + (unsigned)model_random(m, span.count);
+
+		soft_mmu_ahead(&m->mmu, &m->space[model_random(m, MODEL_SPACES)],
+		    model_va(m, page));
+	}
+}
+
 static struct span any_span(struct model *m)
 {
-	return any_span_of(m, any_count(m));
+	struct span span = any_span_of(m, any_count(m));
+
+	walk_ahead(m, span);
+	return span;
 }
 
 static pt_attr any_attr(struct model *m)
@@ -326,12 +340,8 @@ static pt_attr odd_attr(struct model *m, uint32_t flags, pt_attr *becomes, int *
 	return attr;
 }
 
-static struct span step_map(struct model *m)
+static void map(struct model *m, unsigned s, struct span span, uint64_t pa, uint32_t flags)
 {
-	unsigned s = any_space(m);
-	struct span span = any_span(m);
-	uint64_t pa = any_pa(m, span);
-	uint32_t flags = any_flags(m, MAP_FLAGS);
 	pt_attr attr = any_attr(m);
 	pt_attr becomes = attr;
 	int wanted = 0;
@@ -345,6 +355,15 @@ static struct span step_map(struct model *m)
 	if (!wanted)
 		wanted = model_map(m, s, span, pa, NULL, becomes, flags);
 	m->done[0] += expect(m, err, wanted);
+}
+
+static struct span step_map(struct model *m)
+{
+	unsigned s = any_space(m);
+	struct span span = any_span(m);
+	uint64_t pa = any_pa(m, span);
+
+	map(m, s, span, pa, any_flags(m, MAP_FLAGS));
 	return span;
 }
 
@@ -427,12 +446,8 @@ static struct span step_replace(struct model *m)
 	return span;
 }
 
-static struct span step_unmap(struct model *m)
+static void unmap(struct model *m, unsigned s, struct span span, uint32_t flags)
 {
-	unsigned s = any_space(m);
-	struct span span = any_span(m);
-	uint32_t flags =
-	    any_flags(m, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE);
 	struct pt_gather *gather = make_gather(m);
 	int wanted = truly_cut(m, s, span);
 	int err;
@@ -443,13 +458,22 @@ static struct span step_unmap(struct model *m)
 	    flags, gather->capacity);
 	err = pt_unmap(&m->space[s], va_of(m, span), size_of(m, span), flags, gather);
 	if (!expect(m, err, wanted))
-		return span;
+		return;
 	for (unsigned i = 0; i < span.count; i++)
 		drop_page(m, s, span.first + i);
 	check_gather(m);
 	if (!(flags & (PT_KEEP_TABLES | PT_PIECEWISE)))
 		model_no_empty(m, s, span);
 	m->done[4]++;
+}
+
+static struct span step_unmap(struct model *m)
+{
+	unsigned s = any_space(m);
+	struct span span = any_span(m);
+
+	unmap(m, s, span,
+	    any_flags(m, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE));
 	return span;
 }
 
@@ -907,6 +931,22 @@ static int shareable(const struct model *m, unsigned s, unsigned page, bool sour
 	return pt->pmd_huge_pte ? -PT_ESPLIT : 0;
 }
 
+/* Large leaves in one space, nothing in the other: what sharing wants. */
+static void make_shareable(struct model *m, unsigned src, unsigned dst, struct span slot)
+{
+	uint64_t large = model_slot_pages(m, 1);
+	uint64_t pa = any_pa(m, slot) & ~(2 * large * model_page_size(m) - 1);
+
+	unmap(m, dst, slot, 0);
+	expect(m, pt_prune(&m->space[dst], va_of(m, slot), size_of(m, slot), pt_make_va(0),
+		      pt_make_va(0)),
+	    0);
+	if (!truly_cut(m, src, slot))
+		unmap(m, src, slot, 0);
+	/* Not aligned to an entry of level 2: leaves of level 1. */
+	map(m, src, slot, pa | large * model_page_size(m), 0);
+}
+
 static struct span step_share(struct model *m)
 {
 	unsigned src = any_space(m);
@@ -916,6 +956,9 @@ static struct span step_share(struct model *m)
 	int from;
 	int to;
 	int err;
+
+	if (m->format->levels >= 4 && model_chance(m, 70))
+		make_shareable(m, src, dst, span);
 
 	SAY(m, "share_table space %u to %u page %u", src, dst, page);
 	if (m->format->levels < 4) {
