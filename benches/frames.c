@@ -27,8 +27,8 @@ static void *frames_open(unsigned arg)
 
 	rig_open(&f->rig, 0);
 	f->order = arg & ORDER_MASK;
-	f->memdesc = arg & TYPED ? memdesc_create(f->descriptor, MEMDESC_USER_FIRST) :
-				   memdesc_none();
+	f->memdesc =
+	    arg & TYPED ? memdesc_create(f->descriptor, MEMDESC_USER_FIRST) : memdesc_none();
 	return f;
 }
 
@@ -61,16 +61,30 @@ static double frames_sample(void *state)
 #define FRAMES .unit = "pair", .open = frames_open, .sample = frames_sample, .close = frames_close
 
 const struct bench bench_frames[] = {
-	{.name = "frame-order0", FRAMES, .target = 6, .calibration = BENCH_EXCHANGE,
-		.limit = BENCH_STACK, .arg = 0,
+	{.name = "frame-order0",
+		FRAMES,
+		.target = 6,
+		.calibration = BENCH_EXCHANGE,
+		.limit = BENCH_STACK,
+		.arg = 0,
 		.what = "alloc and free one frame without descriptor, hot"},
-	{.name = "frame-order0-typed", FRAMES, .calibration = BENCH_EXCHANGE,
-		.limit = BENCH_STACK, .arg = TYPED,
+	{.name = "frame-order0-typed",
+		FRAMES,
+		.calibration = BENCH_EXCHANGE,
+		.limit = BENCH_STACK,
+		.arg = TYPED,
 		.what = "the same with a descriptor: the word is stamped and cleared"},
-	{.name = "frame-order9", FRAMES, .target = 8, .calibration = BENCH_EXCHANGE,
-		.limit = BENCH_STACK, .arg = 9,
+	{.name = "frame-order9",
+		FRAMES,
+		.target = 8,
+		.calibration = BENCH_EXCHANGE,
+		.limit = BENCH_STACK,
+		.arg = 9,
 		.what = "alloc and free 512 frames without descriptor, hot"},
-	{.name = "frame-order9-typed", FRAMES, .target = 1.2, .calibration = BENCH_STAMP,
+	{.name = "frame-order9-typed",
+		FRAMES,
+		.target = 1.2,
+		.calibration = BENCH_STAMP,
 		.arg = 9 | TYPED,
 		.what = "the same with a descriptor: 512 words are stamped and cleared"},
 	{0},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Owners of tables: what they are charged for. Allocation and free charge (pt_table_charge); what is
- * here moves a charge that exists.
+ * Owners of tables: what they are charged for. Allocation and free charge (pt_table_charge); what
+ * is here moves a charge that exists.
  */
 #include "core/memory.h"
 

@@ -144,8 +144,8 @@ static void cpu_init(struct pt_memory *memory, char *block, const struct layout 
 		cpu->frames[order].frames = frames;
 		frames += cpu->frames[order].depth;
 	}
-	for (unsigned class = 0; class < config->classes; class ++)
-		cpu->tables[class].tables = ready + (size_t)class * config->magazine;
+	for (unsigned id = 0; id < config->classes; id++)
+		cpu->tables[id].tables = ready + (size_t)id * config->magazine;
 }
 
 static void memory_init(struct pt_memory *memory, char *block, const struct layout *at)
@@ -279,8 +279,8 @@ static uint64_t deferred_tables(const struct pt_cpu *cpu)
 static void cpu_stats(const struct pt_memory *memory, const struct pt_cpu *cpu,
     struct pt_memory_stats *stats)
 {
-	for (unsigned class = 0; class < memory->config.classes; class ++)
-		stats->ready += PT_LOAD(&cpu->tables[class].count, RELAXED);
+	for (unsigned id = 0; id < memory->config.classes; id++)
+		stats->ready += PT_LOAD(&cpu->tables[id].count, RELAXED);
 	stats->free_frames += magazine_frames(cpu);
 	stats->deferred += deferred_tables(cpu);
 	stats->magazine_hits += PT_LOAD(&cpu->magazine_hits, RELAXED);

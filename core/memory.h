@@ -44,7 +44,8 @@ struct pt_section {
 	pt_pfn first;    /* constant */
 	uint32_t frames; /* constant: fewer than a full section at the end of memory */
 	uint16_t node;   /* constant */
-	uint16_t listed; /* largest order of a free block, plus 1: the node's list it is on; 0: none */
+	uint16_t
+	    listed; /* largest order of a free block, plus 1: the node's list it is on; 0: none */
 	uint32_t orders; /* bit k: there are free blocks of order k */
 	uint32_t free_frames;
 	uint32_t reserved;              /* frames of boot memory */
@@ -59,8 +60,8 @@ struct pt_section {
 /* Stack of frame blocks of one order. */
 struct pt_frame_magazine {
 	uint32_t count;
-	uint32_t depth;  /* constant */
-	pt_pfn *frames;  /* depth of them, all of the CPU's own node */
+	uint32_t depth; /* constant */
+	pt_pfn *frames; /* depth of them, all of the CPU's own node */
 };
 
 /* Stack of ready tables of one class. */
@@ -78,14 +79,15 @@ struct pt_batch {
 };
 
 /* Batches that may wait for their grace period at a time on one CPU. */
-#define PT_BATCHES     4u
-/* Tables in a batch before its grace period is started; half of a usual magazine, so that they fit. */
+#define PT_BATCHES      4u
+/* Tables in a batch before its grace period is started; half of a usual magazine, so that they fit.
+ */
 #define PT_BATCH_TABLES 32u
 
 /* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */
 struct pt_cpu {
 	struct pt_frame_magazine frames[PT_MAGAZINE_ORDERS];
-	struct pt_table_magazine *tables; /* config.classes of them */
+	struct pt_table_magazine *tables;    /* config.classes of them */
 	struct pt_batch filling;             /* being filled: no cookie yet */
 	struct pt_batch waiting[PT_BATCHES]; /* ring, oldest at waiting_first */
 	uint32_t waiting_first;
@@ -114,11 +116,11 @@ struct pt_node {
 /* A registered class, with what follows from it. */
 struct pt_class {
 	struct pt_table_class spec;
-	uint64_t pattern;   /* eight bytes of empty entries */
-	pt_pfn max_pfn;     /* last frame that may hold a table; PT_NO_PFN: any */
-	uint8_t order;      /* log2 frames of a table; 0 for fragments */
-	uint8_t frag_shift; /* log2 bytes of a fragment; 0: not a fragment */
-	uint32_t lock;      /* guards partial */
+	uint64_t pattern;         /* eight bytes of empty entries */
+	pt_pfn max_pfn;           /* last frame that may hold a table; PT_NO_PFN: any */
+	uint8_t order;            /* log2 frames of a table; 0 for fragments */
+	uint8_t frag_shift;       /* log2 bytes of a fragment; 0: not a fragment */
+	uint32_t lock;            /* guards partial */
 	struct pt_frags *partial; /* frames with fragments to give, a list */
 	struct pt_cache frags;    /* struct pt_frags of this class's size */
 };
@@ -127,8 +129,8 @@ struct pt_memory {
 	/* constants from pt_memory_init on, but for stage */
 	struct pt_port port;
 	struct pt_config config;
-	uint32_t stage; /* enum pt_stage */
-	uint32_t section_count; /* slots in sections */
+	uint32_t stage;               /* enum pt_stage */
+	uint32_t section_count;       /* slots in sections */
 	struct pt_section **sections; /* by pfn >> section_shift; NULL: none */
 	struct pt_node *nodes;
 	struct pt_cpu *cpus;
@@ -136,17 +138,20 @@ struct pt_memory {
 
 	/* read by every allocation, seldom written */
 	uint32_t fail_armed; /* tests make allocations fail */
-	uint32_t pressure;   /* counts up: every CPU drains its magazines when it sees a new value */
+	uint32_t pressure; /* counts up: every CPU drains its magazines when it sees a new value */
 
 	/* seldom written, on lines of their own */
-	struct pt_section *boot __attribute__((aligned(PT_CACHE_LINE))); /* those with boot memory */
-	uintptr_t source_frames; /* taken from the embedder's own source and not given back; atomic */
-	uintptr_t slab_frames;  /* under object caches; atomic */
-	uint32_t class_count; /* released after the class is filled in */
-	uint32_t lock;        /* guards registration, sections being added and removed, ids */
-	uint32_t next_space;  /* ids of spaces */
-	uintptr_t relaxed;    /* attributes widened by PT_RELAX; atomic */
-	struct ptdesc *roots; /* list of all root tables, through pt_list; guarded by roots_lock (K2) */
+	struct pt_section *boot
+	    __attribute__((aligned(PT_CACHE_LINE))); /* those with boot memory */
+	uintptr_t
+	    source_frames;     /* taken from the embedder's own source and not given back; atomic */
+	uintptr_t slab_frames; /* under object caches; atomic */
+	uint32_t class_count;  /* released after the class is filled in */
+	uint32_t lock;         /* guards registration, sections being added and removed, ids */
+	uint32_t next_space;   /* ids of spaces */
+	uintptr_t relaxed;     /* attributes widened by PT_RELAX; atomic */
+	struct ptdesc
+	    *roots; /* list of all root tables, through pt_list; guarded by roots_lock (K2) */
 	uint32_t roots_lock;
 	struct pt_cache *caches; /* all of them, through next; guarded by caches_lock */
 	uint32_t caches_lock;
@@ -293,8 +298,9 @@ static inline void pt_account_add(const struct pt_memory *memory, struct pt_acco
 }
 
 /*
- * Moves the charge for a table from one owner to another, NULL for nobody: a space takes over a boot
- * table, or leaves a table that others go on sharing. Its lock is held, or nobody else knows it.
+ * Moves the charge for a table from one owner to another, NULL for nobody: a space takes over a
+ * boot table, or leaves a table that others go on sharing. Its lock is held, or nobody else knows
+ * it.
  */
 void pt_account_move(const struct pt_memory *memory, struct ptdesc *pt, struct pt_account *from,
     struct pt_account *to);
@@ -349,8 +355,8 @@ void pt_frames_free_pinned(struct pt_memory *memory, pt_pfn pfn, unsigned order)
 /* What core/slab.c, core/table.c and core/reclaim.c do for the whole of a memory's life. */
 PT_MUST_CHECK int pt_slab_online(struct pt_memory *memory);   /* at init: allocates nothing */
 PT_MUST_CHECK int pt_tables_online(struct pt_memory *memory); /* after the slab; repeatable */
-uint64_t pt_slab_shrink_all(struct pt_memory *memory);  /* all caches' empty slabs; may sleep */
-uint64_t pt_slab_objects(struct pt_memory *memory);     /* in use, descriptors excluded */
+uint64_t pt_slab_shrink_all(struct pt_memory *memory); /* all caches' empty slabs; may sleep */
+uint64_t pt_slab_objects(struct pt_memory *memory);    /* in use, descriptors excluded */
 uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu); /* waits for grace */
 
 /*

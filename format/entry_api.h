@@ -34,11 +34,11 @@
  *   pt_attr pf_attr_of(e, l)         what a leaf's attributes are
  *   pf_entry pf_attr_bits(e, l)      the bits of a leaf
  *   pf_entry pf_attr_relevel(bits, from, to)   the same attributes for a leaf of another level
- *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed, dirty and run mark kept
- *   bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l)
- *   pf_entry pf_set_ad(e, l, bool accessed, bool dirty)   the leaf with these two
- *   pf_entry pf_wrprotect(e, l)      the leaf without the right to write
- *   uint64_t pf_root_value(pa, levels)   the register that makes the MMU walk from pa
+ *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed, dirty and run mark
+ * kept bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l) pf_entry pf_set_ad(e, l, bool
+ * accessed, bool dirty)   the leaf with these two pf_entry pf_wrprotect(e, l)      the leaf without
+ * the right to write uint64_t pf_root_value(pa, levels)   the register that makes the MMU walk from
+ * pa
  *
  * With defaults, to be defined as a macro of the same name and a function when they differ:
  *
@@ -196,7 +196,8 @@ static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
 	return done;
 }
 
-#else /* 8-byte entries on a 32-bit CPU that has no 8-byte atomics: no MMU of this CPU walks them */
+#else /* 8-byte entries on a 32-bit CPU that has no 8-byte atomics: no MMU of this CPU walks them  \
+       */
 
 /* Index of the 32-bit word with the low half in the target's byte order. */
 #define PF_LOW_WORD (PF_BIG_ENDIAN ? 1 : 0)

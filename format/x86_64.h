@@ -178,16 +178,21 @@ static inline pt_attr pf_attr_relax(pt_attr attr, unsigned l)
 
 static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 {
-	static const uint8_t type[8] = {PT_TYPE_NORMAL, PT_TYPE_WRITE_COMBINING,
-		PT_TYPE_UNCACHED_MINUS, PT_TYPE_UNCACHED, PT_TYPE_NORMAL, PT_TYPE_WRITE_PROTECT,
-		PT_TYPE_UNCACHED_MINUS, PT_TYPE_WRITE_THROUGH};
-	unsigned pat = (unsigned)(e >> 3 & 3) | (e & (l ? X86_PAT_LARGE : X86_PAT_SMALL) ? 4 : 0);
+	/* Four bits for each PAT index, index 0 lowest. */
+	const uint32_t types = PT_TYPE_NORMAL | PT_TYPE_WRITE_COMBINING << 4 |
+			       PT_TYPE_UNCACHED_MINUS << 8 | PT_TYPE_UNCACHED << 12 |
+			       PT_TYPE_NORMAL << 16 | PT_TYPE_WRITE_PROTECT << 20 |
+			       PT_TYPE_UNCACHED_MINUS << 24 | (uint32_t)PT_TYPE_WRITE_THROUGH << 28;
+	unsigned pat = (unsigned)(e >> 3 & 3) | (unsigned)(e >> (l ? 12 : 7) & 1) << 2;
 	pt_attr a;
 
-	a.flags = PT_READ | (uint32_t)(e >> 1 & 1) * PT_WRITE | (uint32_t)(e >> 2 & 1) * PT_USER |
-		  (uint32_t)(~e >> 63) * PT_EXEC | (uint32_t)(e >> 8 & 1) * PT_GLOBAL |
-		  (uint32_t)(e >> 5 & 3) * PT_ACCESSED | (uint32_t)(e >> 9 & 1) * PT_SOFT |
-		  (uint32_t)type[pat] << PT_ATTR_TYPE_AT |
+	/* Present, writable, accessed and dirty are the same bits in both. */
+	PT_STATIC_ASSERT(PT_READ == X86_P && PT_WRITE == X86_RW && PT_ACCESSED == X86_A &&
+			     PT_DIRTY == X86_D,
+	    "no shift needed");
+	a.flags = (uint32_t)(e & (X86_P | X86_RW | X86_A | X86_D)) | (uint32_t)(e & X86_US) << 1 |
+		  (uint32_t)(~e >> 63) << 2 | (uint32_t)(e & X86_G) >> 4 |
+		  (uint32_t)(e & X86_SOFT) >> 2 | (types >> (pat * 4) & 15) << PT_ATTR_TYPE_AT |
 		  (uint32_t)(e >> X86_KEY_AT & 15) << PT_ATTR_KEY_AT;
 	a.format = (uint32_t)(e >> 10 & 3) | (uint32_t)(e >> 52 & 127) << 2;
 	return a;

@@ -12,8 +12,8 @@ struct change {
 	uint64_t *bytes;              /* OLD, CLEAN: of leaves that had the bit */
 	pt_walk_fn fn;                /* CLEAN: told of each dirty leaf; may be NULL */
 	void *ctx;
-	int result;                   /* of fn */
-	struct pt_piece piece;        /* CLEAN: dirty, and fn was not told of it yet; size 0: none */
+	int result;            /* of fn */
+	struct pt_piece piece; /* CLEAN: dirty, and fn was not told of it yet; size 0: none */
 };
 
 /* The leaf with some flags changed; what cannot be said becomes the nearest that grants more. */
@@ -128,7 +128,7 @@ static inline bool concerns(const struct change *c, pf_entry e, unsigned l)
 static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	for_each_slot(l, r, s) {
+	for_each_slot (l, r, s) {
 		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 		pf_entry e = pf_load_locked(entry);
 
@@ -203,7 +203,7 @@ static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, 
 		change_leaves(op, c, pt, 0, r);
 		return;
 	}
-	for_each_slot(l, r, s) {
+	for_each_slot (l, r, s) {
 		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
 
 		if (pf_is_leaf(e, l))
@@ -216,9 +216,9 @@ static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, 
 static int op_change(struct pt_space *space, struct pt_range r, struct change *c, uint32_t flags)
 {
 	struct pt_op op;
-	struct survey q = { .kind = c->what == CHANGE_OLD || c->what == CHANGE_TOUCH ?
-		    SURVEY_AGE :
-		    SURVEY_CHANGE };
+	struct survey q = {.kind = c->what == CHANGE_OLD || c->what == CHANGE_TOUCH
+				       ? SURVEY_AGE
+				       : SURVEY_CHANGE};
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;
@@ -251,7 +251,7 @@ static int op_protect(struct pt_space *space, struct pt_range r, pt_attr attr, u
 static int op_modify(struct pt_space *space, struct pt_range r, uint32_t set, uint32_t clear,
     uint32_t flags)
 {
-	struct change c = { .what = CHANGE_MODIFY, .set = set, .clear = clear };
+	struct change c = {.what = CHANGE_MODIFY, .set = set, .clear = clear};
 
 	if ((set | clear) & ~space->format->attrs)
 		return -PT_EATTR;
@@ -260,7 +260,7 @@ static int op_modify(struct pt_space *space, struct pt_range r, uint32_t set, ui
 
 static int op_age(struct pt_space *space, struct pt_range r, uint64_t *young)
 {
-	struct change c = { .what = CHANGE_OLD, .bytes = young };
+	struct change c = {.what = CHANGE_OLD, .bytes = young};
 
 	*young = 0;
 	return op_change(space, r, &c, 0);
@@ -269,7 +269,7 @@ static int op_age(struct pt_space *space, struct pt_range r, uint64_t *young)
 static int op_dirty(struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx,
     uint64_t *bytes)
 {
-	struct change c = { .what = CHANGE_CLEAN, .bytes = bytes, .fn = fn, .ctx = ctx };
+	struct change c = {.what = CHANGE_CLEAN, .bytes = bytes, .fn = fn, .ctx = ctx};
 	int err;
 
 	*bytes = 0;
@@ -281,8 +281,8 @@ static int op_dirty(struct pt_space *space, struct pt_range r, pt_walk_fn fn, vo
 
 static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
 {
-	struct change c = { .what = CHANGE_TOUCH, .write = access & PT_WRITE };
-	struct pt_range r = { va & ~slot_mask(0), va | slot_mask(0) };
+	struct change c = {.what = CHANGE_TOUCH, .write = access & PT_WRITE};
+	struct pt_range r = {va & ~slot_mask(0), va | slot_mask(0)};
 	struct pt_translation t;
 	uint32_t wanted = PT_ACCESSED | (access & PT_WRITE ? PT_DIRTY : 0);
 	int err = op_translate(space, va, &t);

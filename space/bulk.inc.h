@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Many entries of one table at once. Entries of a linked table are stored and loaded one by one, each
- * whole, eight to a step: then the stores are the limit and not the loop around them. A private table
- * is filled with plain stores, in four strips that do not wait for one another's addresses, which the
- * compiler turns into vectors.
+ * Many entries of one table at once. Entries of a linked table are stored and loaded one by one,
+ * each whole, eight to a step: then the stores are the limit and not the loop around them. A
+ * private table is filled with plain stores, in four strips that do not wait for one another's
+ * addresses, which the compiler turns into vectors.
  */
 
 /* Compiled into each caller, where level and kind are constants. */
@@ -77,7 +77,7 @@ PF_HOT void fill_linked(pf_entry *entry, uint64_t pa, pf_entry bits, unsigned co
 struct alike {
 	uint64_t pa; /* of the next */
 	pf_entry bits;
-	bool run;    /* marked as part of a contiguous run */
+	bool run; /* marked as part of a contiguous run */
 };
 
 PF_HOT pf_entry next_alike(const struct alike *a, unsigned l, unsigned i)
@@ -88,13 +88,13 @@ PF_HOT pf_entry next_alike(const struct alike *a, unsigned l, unsigned i)
 }
 
 /*
- * How many entries from a leaf on, at most count, are leaves of contiguous memory alike in everything,
- * accessed and dirty included. No MMU writes them now, or the caller does not mind.
+ * How many entries from a leaf on, at most count, are leaves of contiguous memory alike in
+ * everything, accessed and dirty included. No MMU writes them now, or the caller does not mind.
  */
 PF_HOT unsigned count_alike(const pf_entry *entry, unsigned l, unsigned count)
 {
 	pf_entry first = pf_load_locked(entry);
-	struct alike a = { pf_leaf_pa(first, l), pf_attr_bits(first, l), pf_run(first, l) };
+	struct alike a = {pf_leaf_pa(first, l), pf_attr_bits(first, l), pf_run(first, l)};
 	unsigned n = 1;
 	pf_entry differ = 0;
 

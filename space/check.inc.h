@@ -69,6 +69,15 @@ static const char *entry_fault(const struct pt_space *space, pf_entry e, unsigne
 static int check_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t base, struct pt_fault_report *report);
 
+/* The descriptor of the table that an entry points to, if it does point to one. */
+static const struct ptdesc *table_at(const struct pt_space *space, uint64_t pa)
+{
+	const struct pt_memory *memory = space->memory;
+	unsigned type = memdesc_type(pt_page_memdesc(memory, pa >> memory->config.page_shift));
+
+	return type == MEMDESC_PAGE_TABLE || type == MEMDESC_FRAGS ? pt_desc(memory, pa) : NULL;
+}
+
 static int check_entry(const struct pt_space *space, pf_entry e, unsigned l, uint64_t va,
     struct pt_fault_report *report)
 {
@@ -78,7 +87,7 @@ static int check_entry(const struct pt_space *space, pf_entry e, unsigned l, uin
 		return report_fault(report, va, l, e, what);
 	if (!pf_is_table(e, l))
 		return 0;
-	return check_table(space, pt_desc(space->memory, pf_table_pa(e, l)), l - 1, va, report);
+	return check_table(space, table_at(space, pf_table_pa(e, l)), l - 1, va, report);
 }
 
 static int check_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
@@ -145,7 +154,7 @@ static void dump_entry(const struct pt_space *space, uint64_t va, unsigned l, pf
     void (*print)(void *, const char *), void *ctx)
 {
 	static const char indent[] = "          ";
-	struct text_line line = { .n = 0 };
+	struct text_line line = {.n = 0};
 	uint64_t pa = pf_is_table(e, l) ? pf_table_pa(e, l) : pf_leaf_pa(e, l);
 
 	add_text(&line, &indent[sizeof(indent) - 1 - (space->levels - 1u - l)]);

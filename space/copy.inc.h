@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Copying what one space maps into another: fork. Also the way to a table that may not exist yet. */
+/* Copying what one space maps into another: fork. Also the way to a table that may not exist yet.
+ */
 
 /* Tables that a path needs were counted up to here: tables are asked for in address order. */
 struct path_count {
@@ -7,7 +8,8 @@ struct path_count {
 	bool any[PT_MAX_LEVELS];
 };
 
-/* Counts what is missing between a locked table and the table of level target that translates va. */
+/* Counts what is missing between a locked table and the table of level target that translates va.
+ */
 static void count_path(const struct pt_op *op, struct pt_side *side, struct path_count *c,
     const struct ptdesc *pt, unsigned l, uint64_t va, unsigned target)
 {
@@ -34,8 +36,7 @@ static void link_table(struct pt_op *op, struct ptdesc *parent, unsigned l, uint
     struct ptdesc *pt)
 {
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
-	put(op, entry_of(op->memory, parent, l, va),
-	    pf_make_table(table_pa(pt, l - 1), l));
+	put(op, entry_of(op->memory, parent, l, va), pf_make_table(table_pa(pt, l - 1), l));
 	parent->used++;
 }
 
@@ -86,33 +87,80 @@ struct copy_end {
 struct copy {
 	struct copy_end from;
 	struct copy_end to;
+	struct copy_end near; /* the target's table of level 1 that was found last; pt NULL: none */
+	uint64_t near_base;
 	struct path_count count;
 	bool counting; /* first pass: count tables; second: copy */
 };
 
-/* Copies entries, in both protected from writing if that is asked for. Returns how many leaves. */
-static unsigned copy_entries(struct pt_op *op, pf_entry *from, pf_entry *to, unsigned l,
-    unsigned count, bool runs)
+/* Where the way to the target's leaf table for va begins: as low as is known. */
+static inline const struct copy_end *nearest(const struct copy *c, uint64_t va)
+{
+	return c->near.pt && c->near_base == (va & ~table_mask(1)) ? &c->near : &c->to;
+}
+
+static inline void come_near(struct copy *c, struct ptdesc *pt, uint64_t va)
+{
+	c->near.side = c->to.side;
+	c->near.pt = pt;
+	c->near.l = 1;
+	c->near_base = va & ~table_mask(1);
+}
+
+/* How entries are copied. */
+struct copying {
+	bool mmu;  /* may write the source */
+	bool cow;  /* both are protected from writing */
+	bool runs; /* the marks of contiguous runs are copied */
+};
+
+/* Copies an entry, if it is a leaf; returns 1 then. */
+PF_HOT unsigned copy_entry(struct copying how, pf_entry *from, pf_entry *to, unsigned l)
+{
+	pf_entry e = pf_load_locked(from);
+
+	if (!pf_is_leaf(e, l))
+		return 0;
+	if (how.cow && pf_writable(e, l)) {
+		if (plain_store(how.mmu, e, l))
+			pf_store_leaf(from, pf_wrprotect(e, l));
+		else
+			while (!pf_replace(from, &e, pf_wrprotect(e, l)))
+				;
+		e = pf_wrprotect(e, l);
+	}
+	e = pf_set_ad(e, l, false, false);
+	pf_store_leaf(to, how.runs ? e : pf_set_run(e, l, false));
+	return 1;
+}
+
+/* Copies entries; returns how many leaves. Compiled for each case of what is constant in it. */
+PF_HOT unsigned copy_many(struct copying how, pf_entry *from, pf_entry *to, unsigned l,
+    unsigned count)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		pf_entry e = pf_load_locked(&from[i]);
-
-		if (!pf_is_leaf(e, l))
-			continue;
-		n++;
-		if (op->flags & PT_COW && pf_writable(e, l)) {
-			if (!op->mmu)
-				pf_store_leaf(&from[i], pf_wrprotect(e, l));
-			else
-				while (!pf_replace(&from[i], &e, pf_wrprotect(e, l)))
-					;
-			e = pf_wrprotect(e, l);
-		}
-		e = pf_set_ad(e, l, false, false);
-		pf_store_leaf(&to[i], runs ? e : pf_set_run(e, l, false));
+	for (; count >= 8; count -= 8, from += 8, to += 8) {
+#define ONE(i) n += copy_entry(how, &from[i], &to[i], l);
+		EIGHT(ONE)
+#undef ONE
 	}
+	for (; count; count--, from++, to++)
+		n += copy_entry(how, from, to, l);
+	return n;
+}
+
+static unsigned copy_entries(struct pt_op *op, pf_entry *from, pf_entry *to, unsigned l,
+    unsigned count, bool runs)
+{
+	struct copying how = {op->mmu, op->flags & PT_COW, runs};
+	const struct copying fork = {false, true, true};
+	unsigned n;
+
+	if (l == 0 && how.cow && !how.mmu && (runs || !pf_run_shift(0)))
+		n = copy_many(fork, from, to, 0, count);
+	else
+		n = copy_many(how, from, to, l, count);
 	wrote(op, from, count);
 	wrote(op, to, count);
 	return n;
@@ -156,11 +204,20 @@ static void make_shared(struct pt_op *op, struct ptdesc *pt)
 	PT_STORE(&pt->shared, SHARED_COW, RELEASE);
 }
 
-/* Links a leaf table of the source into the target as well. */
-static void share_leaf(struct pt_op *op, struct copy *c, struct ptdesc *pt, uint64_t va)
+/* The target's table of level 1 for va, made if it is missing. */
+static inline struct ptdesc *target_parent(struct pt_op *op, struct copy *c, uint64_t va)
 {
-	struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, va, 1);
+	const struct copy_end *end = nearest(c, va);
 
+	if (end->l != 1)
+		come_near(c, path_to(op, end->side, end->pt, end->l, va, 1), va);
+	return end->l == 1 ? end->pt : c->near.pt;
+}
+
+/* Links a leaf table of the source into the target as well. */
+static inline void share_leaf(struct pt_op *op, struct ptdesc *parent, struct ptdesc *pt,
+    uint64_t va)
+{
 	if (pt->shared == SHARED_COW) {
 		pt_table_lock(op->memory, pt);
 		pt->pt_share_count++;
@@ -174,13 +231,16 @@ static void share_leaf(struct pt_op *op, struct copy *c, struct ptdesc *pt, uint
 }
 
 /* The table in the target that the entry of level 1 for va points to, or NULL. */
-static struct ptdesc *target_leaf(const struct pt_op *op, const struct copy_end *to, uint64_t va)
+static struct ptdesc *target_leaf(const struct pt_op *op, struct copy *c, uint64_t va)
 {
-	struct ptdesc *pt = to->pt;
+	const struct copy_end *end = nearest(c, va);
+	struct ptdesc *pt = end->pt;
 
-	for (unsigned l = to->l; l > 0; l--) {
+	for (unsigned l = end->l; l > 0; l--) {
 		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
 
+		if (l == 1)
+			come_near(c, pt, va);
 		if (!pf_is_table(e, l))
 			return NULL;
 		pt = pt_desc(op->memory, pf_table_pa(e, l));
@@ -191,26 +251,41 @@ static struct ptdesc *target_leaf(const struct pt_op *op, const struct copy_end 
 /* Copies a part of a leaf table into a new one, which is filled before it is linked (7). */
 static void copy_to_new(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
 {
-	struct ptdesc *parent = path_to(op, c->to.side, c->to.pt, c->to.l, r.va, 1);
+	struct ptdesc *parent = target_parent(op, c, r.va);
 	struct ptdesc *dst = pt_op_take(op, c->to.side, 0, r.va & ~table_mask(0));
 
 	copy_part(op, src, dst, r);
 	link_table(op, parent, 1, r.va, dst);
 }
 
+/* Counts for a leaf table: what leads to it, and itself unless it is shared. */
+static void count_leaf_table(struct pt_op *op, struct copy *c, uint64_t va, bool share)
+{
+	const struct copy_end *end = nearest(c, va);
+
+	count_path(op, c->to.side, &c->count, end->pt, end->l, va, share ? 1 : 0);
+}
+
+/* Can a leaf table be shared with the target: all of it, and none is there. */
+static bool can_share(const struct pt_op *op, const struct copy *c, const struct ptdesc *dst,
+    struct pt_range r)
+{
+	return op->flags & PT_SHARE && is_whole(r, 1) && !dst && c->to.l > 0;
+}
+
 /* A leaf table, or the part of it in r. */
 static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
 {
-	struct ptdesc *dst = target_leaf(op, &c->to, r.va);
-	bool any = anything_in(op, src, 0, r);
-	bool share = any && op->flags & PT_SHARE && is_whole(r, 1) && !dst && c->to.l > 0;
+	struct ptdesc *dst = target_leaf(op, c, r.va);
+	bool any = is_whole(r, 1) ? src->used != 0 : anything_in(op, src, 0, r);
+	bool share = any && can_share(op, c, dst, r);
 
 	if (!any && !(op->flags & PT_KEEP_TABLES))
 		return;
 	if (c->counting)
-		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, r.va, share ? 1 : 0);
+		count_leaf_table(op, c, r.va, share);
 	else if (share)
-		share_leaf(op, c, src, r.va);
+		share_leaf(op, target_parent(op, c, r.va), src, r.va);
 	else if (dst)
 		copy_part(op, src, dst, r);
 	else
@@ -221,7 +296,7 @@ static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src
 static void count_large(struct pt_op *op, struct copy *c, unsigned l, struct pt_range s)
 {
 	if (l && !is_whole(s, l)) {
-		for_each_slot(l - 1, s, t)
+		for_each_slot (l - 1, s, t)
 			count_large(op, c, l - 1, t);
 		return;
 	}
@@ -264,20 +339,55 @@ static void copy_below(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 	copy_range(op, c, src, l, s);
 }
 
+/* Is what an entry of level 1 points to shared whole, if anything is in it. */
+static inline bool shares(const struct pt_op *op, const struct copy *c, struct pt_range s)
+{
+	return (op->flags & (PT_SHARE | PT_KEEP_TABLES)) == PT_SHARE && c->to.l && is_whole(s, 1);
+}
+
+/*
+ * Shares the leaf table of an entry: the short way of a fork, for which counting looks at parents
+ * only. Where the target has an empty leaf table, that is filled.
+ */
+static void share_slot(struct pt_op *op, struct copy *c, pf_entry e, struct pt_range s)
+{
+	struct ptdesc *parent;
+	struct ptdesc *pt;
+
+	if (c->counting) {
+		if (!c->count.any[1] || c->count.base[1] != (s.va & ~table_mask(1)))
+			count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, s.va, 1);
+		return;
+	}
+	pt = pt_desc(op->memory, pf_table_pa(e, 1));
+	if (!pt->used)
+		return;
+	parent = target_parent(op, c, s.va);
+	if (pf_load_locked(entry_of(op->memory, parent, 1, s.va)) == pf_empty(1))
+		share_leaf(op, parent, pt, s.va);
+	else
+		copy_leaf_table(op, c, pt, s);
+}
+
 static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
     struct pt_range r)
 {
+	const pf_entry *entry;
+
 	if (l == 0) {
 		copy_leaf_table(op, c, src, r);
 		return;
 	}
 	if (!c->counting)
 		break_runs(op, src, l, r);
-	for_each_slot(l, r, s) {
-		pf_entry e = pf_load_locked(entry_of(op->memory, src, l, s.va));
+	entry = entry_of(op->memory, src, l, r.va);
+	for_each_slot (l, r, s) {
+		pf_entry e = pf_load_locked(entry++);
 
 		if (pf_is_leaf(e, l))
 			copy_large(op, c, src, l, s);
+		else if (pf_is_table(e, l) && l == 1 && shares(op, c, s))
+			share_slot(op, c, e, s);
 		else if (pf_is_table(e, l))
 			copy_below(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
 	}
@@ -287,7 +397,7 @@ static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 static int copy_enter(struct pt_op *op, struct copy_end *end, enum survey_kind kind,
     struct pt_range r, unsigned floor)
 {
-	struct survey q = { .kind = kind, .side = end->side };
+	struct survey q = {.kind = kind, .side = end->side};
 	struct link link;
 
 	end->pt = lock_cover(op, end->side->space, r, floor, &link, &end->l);
@@ -314,8 +424,8 @@ static int copy_enter_both(struct pt_op *op, struct copy *c, struct pt_range r)
 /* What the copy needs is known once the leaves to split are split: those count for themselves. */
 static void copy_prepare(struct pt_op *op, struct copy *c, struct pt_range r)
 {
-	struct survey from = { .kind = SURVEY_COPY, .side = c->from.side };
-	struct survey to = { .kind = SURVEY_EMPTY, .side = c->to.side };
+	struct survey from = {.kind = SURVEY_COPY, .side = c->from.side};
+	struct survey to = {.kind = SURVEY_EMPTY, .side = c->to.side};
 
 	if (!op->prepare)
 		return;
@@ -341,6 +451,7 @@ static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r
 			break;
 		copy_range(&op, &c, c.from.pt, c.from.l, r);
 		if (pt_op_ready(&op)) {
+			before_stores(&op);
 			copy_prepare(&op, &c, r);
 			c.counting = false;
 			copy_range(&op, &c, c.from.pt, c.from.l, r);

@@ -57,7 +57,8 @@ static inline bool next_slot(unsigned l, struct pt_range r, struct pt_range *slo
 	    more_ = next_slot(l, r, &s) ? &s : NULL)
 
 /* The entries of a table. */
-static inline pf_entry *table_of(const struct pt_memory *memory, const struct ptdesc *pt, unsigned l)
+static inline pf_entry *table_of(const struct pt_memory *memory, const struct ptdesc *pt,
+    unsigned l)
 {
 	const unsigned shift = pf_bits(l) + (PF_ENTRY_BITS == 64 ? 3 : 2);
 	uint64_t pa = ptdesc_pfn(pt) << PF_PAGE_SHIFT;
@@ -75,8 +76,8 @@ static inline uint64_t table_pa(const struct ptdesc *pt, unsigned l)
 	return shift < PF_PAGE_SHIFT ? pa + ((pt->base & 255) << shift) : pa;
 }
 
-static inline pf_entry *entry_of(const struct pt_memory *memory, const struct ptdesc *pt, unsigned l,
-    uint64_t va)
+static inline pf_entry *entry_of(const struct pt_memory *memory, const struct ptdesc *pt,
+    unsigned l, uint64_t va)
 {
 	return table_of(memory, pt, l) + index_of(va, l);
 }
@@ -163,7 +164,7 @@ struct path {
 };
 
 /* One level down from l; false: the table is as low as wanted, or the entry holds no table. */
-static inline bool step(struct path *p, const struct pt_memory *memory, uint64_t va, unsigned l,
+PF_HOT bool step(struct path *p, const struct pt_memory *memory, uint64_t va, unsigned l,
     unsigned floor, struct link *link)
 {
 	pf_entry *entry = &p->table[index_of(va, l)];
@@ -184,7 +185,7 @@ static inline bool step(struct path *p, const struct pt_memory *memory, uint64_t
 }
 
 /* Down to level floor, or as far as there are tables: each level is a constant. */
-static inline void go_to(const struct pt_space *space, uint64_t va, unsigned floor, struct path *p,
+PF_HOT void go_to(const struct pt_space *space, uint64_t va, unsigned floor, struct path *p,
     struct link *link)
 {
 	const struct pt_memory *memory = space->memory;
@@ -249,7 +250,7 @@ static inline unsigned cover_level(const struct pt_space *space, struct pt_range
 static inline struct ptdesc *descend(const struct pt_space *space, struct pt_range r,
     unsigned floor, bool careful, struct link *link, unsigned *level)
 {
-	struct path path = { space->top, PARENT_IS_ROOT, space->levels - 1u };
+	struct path path = {space->top, PARENT_IS_ROOT, space->levels - 1u};
 
 	link->entry = NULL;
 	floor = cover_level(space, r, floor);
@@ -296,8 +297,8 @@ static struct ptdesc *lock_cover(struct pt_op *op, struct pt_space *space, struc
 
 /* What a survey is made for. */
 enum survey_kind {
-	SURVEY_MAP,      /* the range must be empty; counts the tables of a mapping */
-	SURVEY_REPLACE,  /* the same over whatever is there */
+	SURVEY_MAP,     /* the range must be empty; counts the tables of a mapping */
+	SURVEY_REPLACE, /* the same over whatever is there */
 	SURVEY_UNMAP,
 	SURVEY_CHANGE,   /* attributes, dirty: leaves are split at the edges */
 	SURVEY_MOVE,     /* the same, and all of it leaves its tables */
@@ -313,9 +314,9 @@ struct survey {
 	enum survey_kind kind;
 	struct pt_side *side;
 	const struct pt_map_source *source; /* MAP, REPLACE */
-	unsigned floor;   /* POPULATE: the level of the lowest tables */
-	bool second;      /* second range of a move: */
-	uint64_t held_to; /* tables that begin up to here are locked already (13) */
+	unsigned floor;                     /* POPULATE: the level of the lowest tables */
+	bool second;                        /* second range of a move: */
+	uint64_t held_to;             /* tables that begin up to here are locked already (13) */
 	const struct ptdesc *ring;    /* PT_DEPOSIT: what is deposited in the table looked at, */
 	const struct ptdesc *deposit; /* and the next of it that a split may use; NULL: none */
 };
@@ -358,7 +359,7 @@ static void count_hole(struct pt_op *op, const struct survey *q, unsigned l, str
 	need[l - 1]++;
 	if (l == 1)
 		return;
-	for_each_slot(l - 1, s, t)
+	for_each_slot (l - 1, s, t)
 		count_hole(op, q, l - 1, t);
 }
 
@@ -386,7 +387,7 @@ static void count_split(struct pt_op *op, struct survey *q, unsigned l, struct p
 	op->prepare = true;
 	if (!count_deposit(q, l))
 		q->side->need[l - 1]++;
-	for_each_slot(l - 1, s, t)
+	for_each_slot (l - 1, s, t)
 		if (must_split(op, q, l - 1, t))
 			count_split(op, q, l - 1, t);
 }
@@ -412,7 +413,7 @@ static inline bool must_unshare(const struct survey *q, unsigned l, struct pt_ra
 static bool anything_in(const struct pt_op *op, const struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	for_each_slot(l, r, s)
+	for_each_slot (l, r, s)
 		if (pf_load(entry_of(op->memory, pt, l, s.va)) != pf_empty(l))
 			return true;
 	return false;
@@ -435,7 +436,7 @@ static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc
     struct pt_range s)
 {
 	op->err = -PT_ESPLIT;
-	for_each_slot(l, s, t)
+	for_each_slot (l, s, t)
 		if (must_split(op, q, l, t) && anything_in(op, pt, l, t))
 			return;
 	if (op->truly && q->kind != SURVEY_SPLIT)
@@ -503,20 +504,20 @@ static void unlink_child(struct pt_op *op, struct ptdesc *parent, unsigned l, ui
  * Locks the table below an entry, unless it is shared or held already. NULL: it was dying and is
  * unlinked now; whoever meets it under the parent's lock does that (9).
  */
-static struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struct ptdesc *parent,
-    unsigned l, uint64_t va, pf_entry e)
+static inline struct ptdesc *lock_child(struct pt_op *op, const struct survey *q,
+    struct ptdesc *parent, unsigned l, uint64_t va, pf_entry e)
 {
 	struct ptdesc *child = pt_desc(op->memory, pf_table_pa(e, l));
 
 	if (PT_LOAD(&child->shared, ACQUIRE) || (q->second && ptdesc_base(child) <= q->held_to))
 		return child;
 	pt_table_lock(op->memory, child);
-	if (child->dead) {
+	if (__builtin_expect(child->dead, 0)) {
 		pt_table_unlock(op->memory, child);
 		unlink_child(op, parent, l, va, child);
 		return NULL;
 	}
-	pt_op_hold(op, child);
+	pt_op_hold_child(op, child);
 	return child;
 }
 
@@ -534,18 +535,18 @@ static void survey_end(struct pt_op *op, struct survey *q, unsigned l, struct pt
 	} else if (must_split(op, q, l, s)) {
 		count_split(op, q, l, s);
 		if (fills)
-			for_each_slot(l - 1, s, t)
+			for_each_slot (l - 1, s, t)
 				count_hole(op, q, l - 1, t);
 	} else if (fills) {
 		count_hole(op, q, l, s);
 	}
 }
 
-static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
-    struct pt_range s)
+/* e is the entry of pt that the slot is. */
+static inline void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range s, pf_entry e)
 {
-	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
-	struct survey below = *q;
+	struct survey all;
 	struct ptdesc *child;
 
 	if (!pf_is_table(e, l)) {
@@ -559,12 +560,14 @@ static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, u
 	}
 	if (q->kind == SURVEY_REPLACE && is_whole(s, l)) {
 		count_hole(op, q, l, s);
-		below.kind = SURVEY_LOCK;
+		all = *q;
+		all.kind = SURVEY_LOCK;
+		q = &all;
 	}
 	if (PT_LOAD(&child->shared, RELAXED))
-		survey_shared(op, &below, child, l - 1, s);
-	else
-		survey(op, &below, child, l - 1, s);
+		survey_shared(op, q, child, l - 1, s);
+	else if (l > 1 || wants_empty(q))
+		survey(op, q, child, l - 1, s);
 }
 
 /*
@@ -574,6 +577,8 @@ static void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, u
 static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
+	const pf_entry *entry;
+
 	if (l == 0) {
 		/* A table without used entries is empty: its entries are not even looked at. */
 		if (wants_empty(q) && pt->used &&
@@ -584,11 +589,14 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
 	}
 	q->ring = l == 1 && op->flags & PT_DEPOSIT ? pt->pmd_huge_pte : NULL;
 	q->deposit = q->ring;
-	for_each_slot(l, r, s) {
-		survey_slot(op, q, pt, l, s);
+	entry = entry_of(op->memory, pt, l, r.va);
+	for_each_slot (l, r, s) {
+		survey_slot(op, q, pt, l, s, pf_load_locked(entry++));
 		if (op->err)
 			return;
 	}
+	/* The tables above have none. */
+	q->deposit = NULL;
 }
 
 /* Most entries that a contiguous run of any format has. */
@@ -601,7 +609,8 @@ static inline uint64_t run_mask(unsigned l)
 }
 
 /* Is the entry for va a leaf of a contiguous run. */
-static inline bool in_a_run(const struct pt_op *op, const struct ptdesc *pt, unsigned l, uint64_t va)
+static inline bool in_a_run(const struct pt_op *op, const struct ptdesc *pt, unsigned l,
+    uint64_t va)
 {
 	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
 
@@ -683,7 +692,8 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 	pf_entry old;
 
 	if (PT_DEFECT(1)) /* made of plain pages, whose words say nothing of a table */
-		PT_STORE(&pt_page_of(op->memory, ptdesc_pfn(pt))->memdesc.v, MEMDESC_PLAIN, RELEASE);
+		PT_STORE(&pt_page_of(op->memory, ptdesc_pfn(pt))->memdesc.v, MEMDESC_PLAIN,
+		    RELEASE);
 	pt_table_lock(op->memory, pt);
 	pt_op_hold(op, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
@@ -735,7 +745,7 @@ static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsig
 
 	if (l == 0)
 		return;
-	for_each_slot(l, r, s) {
+	for_each_slot (l, r, s) {
 		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
 
 		if (pf_is_leaf(e, l) && must_split(op, q, l, s)) {
@@ -766,6 +776,13 @@ static inline unsigned whole_level(const struct pt_space *space, struct pt_range
 	return l;
 }
 
+/* A slot that a dying table was unlinked from may be linked again by this operation (20). */
+static inline void before_stores(struct pt_op *op)
+{
+	if (PF_BBM)
+		pt_op_flush_now(op);
+}
+
 /*
  * Survey and prepare until nothing is missing. On success the cover is locked with all below it;
  * on error the operation has only to end. What op->side needs is set here.
@@ -788,9 +805,7 @@ static int enter_range(struct pt_op *op, struct survey *q, struct pt_range r, un
 		if (err)
 			return err;
 	}
-	/* A slot that a dying table was unlinked from may be linked again by this operation (20). */
-	if (PF_BBM)
-		pt_op_flush_now(op);
+	before_stores(op);
 	if (op->prepare)
 		prepare(op, q, *pt, *level, r);
 	return 0;

@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Short ways for what happens most: a range inside one leaf table, which is there or is the only one
- * missing. The rules are those of the long way; what they find not to fit is left to it, untouched.
+ * Short ways for what happens most: a range inside one leaf table, which is there or is the only
+ * one missing. The rules are those of the long way; what they find not to fit is left to it,
+ * untouched.
  */
 
 /* What a short way says when the long one is needed: no error number. */
 enum { LONG_WAY = 1 };
 
 /*
- * Locks the leaf table that covers a page; NULL: there is none, or it is shared, dying or moved. level
- * says how far down there are tables, link where the lowest hangs.
+ * Locks the leaf table that covers a page; NULL: there is none, or it is shared, dying or moved.
+ * level says how far down there are tables, link where the lowest hangs.
  */
-static inline struct ptdesc *lock_leaf(const struct pt_space *space, struct pt_range r,
-    struct link *link, unsigned *level, struct ptdesc **lowest)
+PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struct link *link,
+    unsigned *level, struct ptdesc **lowest)
 {
-	struct ptdesc *pt = descend(space, r, 0, false, link, level);
+	struct path path = {space->top, PARENT_IS_ROOT, space->levels - 1u};
+	struct ptdesc *pt;
 
+	link->entry = NULL;
+	go_to(space, va, 0, &path, link);
+	pt = link->entry ? pt_desc(space->memory, path.pa) : space->root;
+	*level = path.l;
 	*lowest = pt;
-	if (*level)
+	if (path.l)
 		return NULL;
 	pt_table_lock(space->memory, pt);
-	if (__builtin_expect(still_covers(space, pt, 0, r.va), 1))
+	if (__builtin_expect(still_covers(space, pt, 0, va), 1))
 		return pt;
 	pt_table_unlock(space->memory, pt);
 	*level = PT_MAX_LEVELS;
@@ -43,8 +49,8 @@ static inline int map_in_leaf(struct pt_space *space, struct pt_range r,
 }
 
 /*
- * Hangs a filled leaf table below the entry of level 1 for va, if that is still empty. The reserve is
- * made before the lock is taken, so that there is one lock and no second try (7, 8).
+ * Hangs a filled leaf table below the entry of level 1 for va, if that is still empty. The reserve
+ * is made before the lock is taken, so that there is one lock and no second try (7, 8).
  */
 static inline bool link_leaf(struct pt_space *space, uint64_t va, struct ptdesc *parent,
     struct ptdesc *pt)
@@ -92,26 +98,21 @@ static int map_new_leaf(struct pt_space *space, struct pt_range r, struct ptdesc
 /* Is a range within one leaf table, and not to be mapped by a larger leaf. */
 static inline bool in_one_leaf(struct pt_range r, uint32_t flags)
 {
-	return !((r.va ^ r.last) & ~table_mask(0)) &&
-	       (flags & PT_SMALL || !is_whole(r, 1));
+	return !((r.va ^ r.last) & ~table_mask(0)) && (flags & PT_SMALL || !is_whole(r, 1));
 }
 
-static int map_fast(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t *flags)
+static inline int map_fast(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pf_entry bits)
 {
 	const struct pt_port *port = &space->memory->port;
 	struct ptdesc *lowest;
 	struct ptdesc *pt;
+	int err = LONG_WAY;
 	struct link link;
-	pf_entry bits;
 	unsigned l;
-	int err = attr_bits(space, attr, 0, flags, &bits);
 
-	if (err)
-		return err;
-	err = LONG_WAY;
 	port_section_enter(port);
-	pt = lock_leaf(space, r, &link, &l, &lowest);
+	pt = lock_leaf(space, r.va, &link, &l, &lowest);
 	if (pt) {
 		err = map_in_leaf(space, r, source, bits, pt);
 		pt_table_unlock(space->memory, pt);
@@ -135,12 +136,12 @@ static void hand_over_page(struct pt_space *space, uint64_t va, const struct cle
 	const struct pt_port *port = &space->memory->port;
 
 	if (space->flags & PT_SPACE_MMU && port->flush) {
-		struct pt_flush flush = { .cookie = space->cookie,
-			.start = { va },
-			.last = { va | slot_mask(0) },
+		struct pt_flush flush = {.cookie = space->cookie,
+			.start = {va},
+			.last = {va | slot_mask(0)},
 			.leaves = 1,
 			.tables = c->table ? 2 : 0,
-			.kernel = space->flags & PT_SPACE_KERNEL };
+			.kernel = space->flags & PT_SPACE_KERNEL};
 
 		if (c->table) {
 			flush.start.v &= ~table_mask(0);
@@ -159,9 +160,8 @@ static void hand_over_page(struct pt_space *space, uint64_t va, const struct cle
 /* The leaf table was emptied and has its dying mark: unlinks it, unless somebody has (9). */
 static bool unlink_leaf(struct pt_space *space, const struct link *link, const struct ptdesc *pt)
 {
-	struct ptdesc *parent = link->parent == PARENT_IS_ROOT ?
-	    space->root :
-	    pt_desc(space->memory, link->parent);
+	struct ptdesc *parent =
+	    link->parent == PARENT_IS_ROOT ? space->root : pt_desc(space->memory, link->parent);
 	pf_entry *entry = link->entry;
 	bool mine = false;
 	pf_entry e;
@@ -202,10 +202,9 @@ static inline void clear_page(struct pt_space *space, struct ptdesc *pt, uint64_
 /* Locks the leaf table of one page that no contiguous run holds, or NULL. */
 static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va, struct link *link)
 {
-	struct pt_range r = { va, va | slot_mask(0) };
 	struct ptdesc *lowest;
 	unsigned l;
-	struct ptdesc *pt = lock_leaf(space, r, link, &l, &lowest);
+	struct ptdesc *pt = lock_leaf(space, va, link, &l, &lowest);
 
 	if (pt && pf_run(pf_load_locked(entry_of(space->memory, pt, 0, va)), 0)) {
 		pt_table_unlock(space->memory, pt);
@@ -231,7 +230,7 @@ static inline bool clear_and_unlock(struct pt_space *space, struct ptdesc *pt, u
 static int unmap_fast(struct pt_space *space, uint64_t va, uint32_t flags, struct pt_gather *gather)
 {
 	const struct pt_port *port = &space->memory->port;
-	struct cleared c = { .run = { .size = 0 }, .table = NULL };
+	struct cleared c = {.run = {.size = 0}, .table = NULL};
 	struct ptdesc *pt;
 	struct link link;
 	bool may_die;
@@ -266,50 +265,59 @@ static int map_slow(struct pt_space *space, struct pt_range r, struct mapping *m
 
 	pt_op_begin(&op, space, NULL, flags, gather);
 	m->q.side = &op.side[0];
-	err = enter_range(&op, &m->q, r, 0, &pt, &l, &link);
+	/* What is replaced gives way to the largest leaves: tables that the range covers go whole.
+	 */
+	err = enter_range(&op, &m->q, r, m->q.kind == SURVEY_REPLACE ? whole_level(space, r) : 0,
+	    &pt, &l, &link);
 	if (!err)
 		map_range(&op, m, pt, l, r, false);
 	pt_op_end(&op, harvest);
 	return err;
 }
 
-static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+/* Apart from the short way, so that this keeps its arguments in registers. */
+static __attribute__((noinline)) int map_long(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pt_attr attr, uint32_t flags, bool replace,
+    struct pt_gather *gather)
 {
 	struct mapping m;
 	int err;
 
-	if (!replace && in_one_leaf(r, flags)) {
-		err = map_fast(space, r, source, attr, &flags);
-		if (err != LONG_WAY)
-			return err;
-	}
 	m.q.kind = replace ? SURVEY_REPLACE : SURVEY_MAP;
 	m.q.source = source;
 	m.q.second = false;
-	err = all_attr_bits(space, attr, 0, flags & PT_SMALL ? 0 : space->levels - 1u, flags,
-	    m.bits);
+	err =
+	    all_attr_bits(space, attr, 0, flags & PT_SMALL ? 0 : space->levels - 1u, flags, m.bits);
 	if (err)
 		return err;
 	return map_slow(space, r, &m, flags, gather);
 }
 
-static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
-    struct pt_gather *gather)
+static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
+    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+{
+	pf_entry bits;
+	int err;
+
+	/* What has to be said otherwise is the long way's business. */
+	if (!replace && in_one_leaf(r, flags) && !pf_attr_make(attr, 0, &bits)) {
+		err = map_fast(space, r, source, bits);
+		if (err != LONG_WAY)
+			return err;
+	}
+	return map_long(space, r, source, attr, flags, replace, gather);
+}
+
+static __attribute__((noinline)) int unmap_long(struct pt_space *space, struct pt_range r,
+    uint32_t flags, struct pt_gather *gather)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_UNMAP };
+	struct survey q = {.kind = SURVEY_UNMAP};
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;
 	int err;
 
-	/* Break before make flushes under the locks: the long way. */
-	if (!PF_BBM && r.last - r.va == slot_mask(0)) {
-		err = unmap_fast(space, r.va, flags, gather);
-		if (err != LONG_WAY)
-			return err;
-	}
 	pt_op_begin(&op, space, NULL, flags, gather);
 	q.side = &op.side[0];
 	/* A table that the range covers is cut off whole, from its parent. */
@@ -322,4 +330,18 @@ static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
 	}
 	pt_op_end(&op, harvest);
 	return err;
+}
+
+static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
+    struct pt_gather *gather)
+{
+	int err;
+
+	/* Break before make flushes under the locks: the long way. */
+	if (!PF_BBM && r.last - r.va == slot_mask(0)) {
+		err = unmap_fast(space, r.va, flags, gather);
+		if (err != LONG_WAY)
+			return err;
+	}
+	return unmap_long(space, r, flags, gather);
 }

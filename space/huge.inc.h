@@ -4,7 +4,7 @@
 static int op_split(struct pt_space *space, struct pt_range r, unsigned target, uint32_t flags)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_SPLIT };
+	struct survey q = {.kind = SURVEY_SPLIT};
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;
@@ -87,7 +87,7 @@ static int collapse_entry(struct pt_op *op, struct pt_side *side, struct ptdesc 
 
 static int collapse_once(struct pt_op *op, struct survey *q, uint64_t va, unsigned level)
 {
-	struct pt_range r = { va & ~slot_mask(level), va | slot_mask(level) };
+	struct pt_range r = {va & ~slot_mask(level), va | slot_mask(level)};
 	struct link link;
 	struct ptdesc *child;
 	struct ptdesc *pt;
@@ -107,7 +107,7 @@ static int collapse_once(struct pt_op *op, struct survey *q, uint64_t va, unsign
 static int op_collapse(struct pt_space *space, uint64_t va, unsigned level, uint32_t flags)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_LOCK };
+	struct survey q = {.kind = SURVEY_LOCK};
 	int err;
 
 	pt_op_begin(&op, space, NULL, flags, NULL);

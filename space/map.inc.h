@@ -30,9 +30,9 @@ static int all_attr_bits(const struct pt_space *space, pt_attr attr, unsigned bo
     uint32_t flags, pf_entry *bits)
 {
 	for (unsigned l = bottom; l <= top; l++) {
-		int err = space->format->leaves >> l & 1 ?
-		    attr_bits(space, attr, l, &flags, &bits[l]) :
-		    0;
+		int err = space->format->leaves >> l & 1
+			      ? attr_bits(space, attr, l, &flags, &bits[l])
+			      : 0;
 
 		if (err)
 			return err;
@@ -70,7 +70,7 @@ static void fill_fresh(pf_entry *entry, const struct pt_map_source *source, pf_e
 static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_entry bits,
     uint64_t va, unsigned count)
 {
-	struct pt_range r = { va, va + ((uint64_t)count << PF_PAGE_SHIFT) - 1 };
+	struct pt_range r = {va, va + ((uint64_t)count << PF_PAGE_SHIFT) - 1};
 	uint64_t pa = source->pa + (va - source->va);
 	const pt_pa *list = source->list;
 
@@ -92,12 +92,11 @@ static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_en
 }
 
 /* Marks the whole runs among the leaves of r, in a private table. */
-static inline void mark_runs(const struct pt_map_source *source, pf_entry *entry,
-    struct pt_range r)
+static inline void mark_runs(const struct pt_map_source *source, pf_entry *entry, struct pt_range r)
 {
 	if (!pf_run_shift(0))
 		return;
-	for_each_slot(0, r, s) {
+	for_each_slot (0, r, s) {
 		if (in_run(source, 0, s.va, r))
 			pf_store_leaf(entry, pf_set_run(pf_load_locked(entry), 0, true));
 		entry++;
@@ -217,7 +216,7 @@ static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, un
 		fill_leaves(op, m, pt, r, fresh);
 		return;
 	}
-	for_each_slot(l, r, s)
+	for_each_slot (l, r, s)
 		map_slot(op, m, pt, l, s, r);
 }
 
@@ -227,7 +226,7 @@ static void populate_range(struct pt_op *op, struct survey *q, struct ptdesc *pt
 {
 	if (l <= q->floor)
 		return;
-	for_each_slot(l, r, s) {
+	for_each_slot (l, r, s) {
 		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 		pf_entry e = pf_load_locked(entry);
 		struct ptdesc *child;
@@ -249,7 +248,7 @@ static void populate_range(struct pt_op *op, struct survey *q, struct ptdesc *pt
 static int op_populate(struct pt_space *space, struct pt_range r, unsigned level, uint32_t flags)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_POPULATE, .floor = level };
+	struct survey q = {.kind = SURVEY_POPULATE, .floor = level};
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;

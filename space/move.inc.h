@@ -26,14 +26,18 @@ static void rebase(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t del
 		pf_entry e = pf_load_locked(entry);
 
 		left -= e != pf_empty(l);
-		if (pf_is_table(e, l))
+		if (!pf_is_table(e, l))
+			continue;
+		if (l == 1)
+			pt_desc(op->memory, pf_table_pa(e, l))->base += delta;
+		else
 			rebase(op, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, delta);
 	}
 }
 
 /* Hangs the table below an entry to where it is to go; an empty table that is there gives way. */
-static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
-    uint64_t va, struct ptdesc *child)
+static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l, uint64_t va,
+    struct ptdesc *child)
 {
 	uint64_t to = va + m->delta;
 	struct ptdesc *dst;
@@ -83,52 +87,83 @@ static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 		pt_deposit(dst, deposit);
 }
 
-/* The leaves of a part of a level-0 table; the target part may lie in two tables. */
-static void move_leaves(struct pt_op *op, struct move *m, struct ptdesc *pt, struct pt_range r)
+/* Does a part of a level-0 table hold leaves. */
+static bool any_leaf(const pf_entry *entry, unsigned count)
 {
-	pf_entry *from = entry_of(op->memory, pt, 0, r.va);
-	struct ptdesc *dst = NULL;
-	pf_entry *to = NULL;
+	for (; count; count--, entry++)
+		if (pf_is_leaf(pf_load_locked(entry), 0))
+			return true;
+	return false;
+}
 
-	for_each_slot(0, r, s) {
+/* Moves leaves from one table of level 0 to another; returns how many. */
+PF_HOT unsigned move_many(bool mmu, const struct move *m, pf_entry *from, pf_entry *to,
+    unsigned count)
+{
+	unsigned n = 0;
+
+	for (; count; count--, from++, to++) {
 		pf_entry e = pf_load_locked(from);
 
-		if (pf_is_leaf(e, 0)) {
-			uint64_t va = s.va + m->delta;
-
-			if (!dst || !to || ptdesc_base(dst) != (va & ~table_mask(0))) {
-				dst = path_to(op, m->side, m->top, m->top_level, va, 0);
-				to = table_of(op->memory, dst, 0);
-			}
-			e = take(op, from, pf_empty(0));
-			pt->used--;
-			put(op, &to[index_of(va, 0)], moved(m, e, 0));
-			dst->used++;
-		}
-		from++;
+		if (!pf_is_leaf(e, 0))
+			continue;
+		if (mmu)
+			e = pf_exchange(from, pf_empty(0));
+		else
+			pf_store_leaf(from, pf_empty(0));
+		pf_store(to, moved(m, e, 0));
+		n++;
 	}
+	return n;
+}
+
+/* The leaves of a part of a level-0 table that go to one table. */
+static void move_part(struct pt_op *op, struct move *m, struct ptdesc *pt, struct pt_range r)
+{
+	pf_entry *from = entry_of(op->memory, pt, 0, r.va);
+	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
+	uint64_t va = r.va + m->delta;
+	struct ptdesc *dst;
+	pf_entry *to;
+	unsigned n;
+
+	if (!any_leaf(from, count))
+		return;
+	if (m->counting) {
+		count_path(op, m->side, &m->count, m->top, m->top_level, va, 0);
+		return;
+	}
+	dst = path_to(op, m->side, m->top, m->top_level, va, 0);
+	to = entry_of(op->memory, dst, 0, va);
+	if (op->mmu)
+		n = move_many(true, m, from, to, count);
+	else
+		n = move_many(false, m, from, to, count);
+	pt->used = (uint16_t)(pt->used - n);
+	dst->used = (uint16_t)(dst->used + n);
+	wrote(op, from, count);
+	wrote(op, to, count);
 	pt_op_flush(op, r.va, r.last, 0, false);
 }
 
-/* Counts the tables that the leaves of a level-0 part go to. */
-static void count_leaves(struct pt_op *op, struct move *m, const struct ptdesc *pt,
-    struct pt_range r)
+/* The leaves of a part of a level-0 table; the target part may lie in two tables. */
+static void move_leaves(struct pt_op *op, struct move *m, struct ptdesc *pt, struct pt_range r)
 {
-	const pf_entry *from = entry_of(op->memory, pt, 0, r.va);
+	uint64_t end = ((r.va + m->delta) | table_mask(0)) - m->delta; /* of the first target */
+	struct pt_range first = {r.va, end - r.va < r.last - r.va ? end : r.last};
+	struct pt_range second = {end + 1, r.last};
 
-	for_each_slot(0, r, s) {
-		if (pf_is_leaf(pf_load_locked(from), 0))
-			count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta,
-			    0);
-		from++;
-	}
+	move_part(op, m, pt, first);
+	if (first.last != r.last)
+		move_part(op, m, pt, second);
 }
 
-/* Counts for a leaf that will be split: at the edges, or because the target is aligned otherwise. */
+/* Counts for a leaf that will be split: at the edges, or because the target is aligned otherwise.
+ */
 static void count_parts(struct pt_op *op, struct move *m, unsigned l, struct pt_range s)
 {
 	if (l && (!is_whole(s, l) || !aligned_alike(m->delta, l))) {
-		for_each_slot(l - 1, s, t)
+		for_each_slot (l - 1, s, t)
 			count_parts(op, m, l - 1, t);
 		return;
 	}
@@ -167,13 +202,10 @@ static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsi
 	if (!m->counting)
 		break_runs(op, pt, l, r);
 	if (l == 0) {
-		if (m->counting)
-			count_leaves(op, m, pt, r);
-		else
-			move_leaves(op, m, pt, r);
+		move_leaves(op, m, pt, r);
 		return;
 	}
-	for_each_slot(l, r, s)
+	for_each_slot (l, r, s)
 		move_slot(op, m, pt, l, s);
 }
 
@@ -184,12 +216,12 @@ static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsi
 static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, struct pt_range to)
 {
 	bool up = from.va < to.va;
-	struct pt_range both = { up ? from.va : to.va, up ? to.last : from.last };
-	struct survey first = { .kind = up ? SURVEY_MOVE : SURVEY_EMPTY, .side = m->side };
-	struct survey second = { .kind = up ? SURVEY_EMPTY : SURVEY_MOVE,
+	struct pt_range both = {up ? from.va : to.va, up ? to.last : from.last};
+	struct survey first = {.kind = up ? SURVEY_MOVE : SURVEY_EMPTY, .side = m->side};
+	struct survey second = {.kind = up ? SURVEY_EMPTY : SURVEY_MOVE,
 		.side = m->side,
 		.second = true,
-		.held_to = up ? from.last : to.last };
+		.held_to = up ? from.last : to.last};
 	struct link link;
 
 	m->top = lock_cover(op, m->side->space, both, 0, &link, &m->top_level);
@@ -202,9 +234,9 @@ static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, st
 /* Readers that come across the move try again: the counter is odd meanwhile (14). */
 static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, struct pt_range to)
 {
-	struct survey source = { .kind = SURVEY_MOVE, .side = m->side };
-	struct survey target = { .kind = SURVEY_EMPTY, .side = m->side };
-	struct pt_range all = { 0, UINT64_MAX };
+	struct survey source = {.kind = SURVEY_MOVE, .side = m->side};
+	struct survey target = {.kind = SURVEY_EMPTY, .side = m->side};
+	struct pt_range all = {0, UINT64_MAX};
 	struct pt_space *space = m->side->space;
 
 	if (op->prepare) {
@@ -224,7 +256,7 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 
 static int op_move(struct pt_space *space, struct pt_range r, uint64_t to, uint32_t flags)
 {
-	struct pt_range target = { to, to + (r.last - r.va) };
+	struct pt_range target = {to, to + (r.last - r.va)};
 	struct pt_op op;
 	struct move m;
 	unsigned l = space->levels - 1u;
@@ -244,6 +276,7 @@ static int op_move(struct pt_space *space, struct pt_range r, uint64_t to, uint3
 			break;
 		move_range(&op, &m, m.top, m.top_level, r);
 		if (pt_op_ready(&op)) {
+			before_stores(&op);
 			move_stores(&op, &m, r, target);
 			break;
 		}

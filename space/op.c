@@ -16,8 +16,7 @@ void pt_op_hold(struct pt_op *op, struct ptdesc *pt)
 			return;
 		}
 	}
-	pt->pt_list.next = op->held;
-	op->held = pt;
+	pt_op_hold_child(op, pt);
 }
 
 void pt_op_unlock_all(struct pt_op *op)
@@ -97,7 +96,11 @@ static void hand_over(struct pt_op *op, void (*harvest)(struct pt_op *, const st
 	release(op->gather);
 	for (struct ptdesc *pt = op->out; pt; pt = next) {
 		next = pt->pt_list.prev;
-		pagetable_free_defer(op->memory, pt, pt->space ? &pt->space->account : NULL);
+		if (PT_DEFECT(35)) /* while a reader may be in it */
+			pagetable_free(op->memory, pt, pt->space ? &pt->space->account : NULL);
+		else
+			pagetable_free_defer(op->memory, pt,
+			    pt->space ? &pt->space->account : NULL);
 	}
 	op->out = NULL;
 	for (struct ptdesc *pt = op->never; pt; pt = next) {
@@ -194,6 +197,8 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
 		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
+	if (PT_DEFECT(31)) /* freed before the flush */
+		hand_over(op, harvest);
 	pt_op_flush_now(op);
 	hand_over(op, harvest);
 	for (unsigned i = 0; i < PT_SIDES && op->side[i].space; i++) {

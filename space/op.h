@@ -16,7 +16,8 @@ struct pt_side {
 	struct pt_space *space;
 	struct ptdesc *spare[PT_MAX_LEVELS]; /* chains through pt_list.next */
 	uint32_t spares[PT_MAX_LEVELS];
-	uint32_t need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
+	uint32_t
+	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
 };
 
 /* Two spaces at most: copying and sharing. */
@@ -31,16 +32,17 @@ struct pt_op {
 	struct ptdesc *out;       /* unlinked tables, chain through pt_list.prev */
 	struct ptdesc *never;     /* deposits of dead tables, never linked; pt_list.next */
 	struct ptdesc *held_root[PT_SIDES]; /* their pt_list is the list of roots */
-	bool mmu;         /* an MMU may write accessed and dirty behind us */
-	bool slept;       /* has waited for a grace period already */
-	bool truly;       /* holds a truly shared table */
-	bool prepare;     /* the survey saw leaves to split or tables to unshare */
-	uint8_t split_to; /* leaves above this level are split even if the range covers them */
+	bool mmu;                           /* an MMU may write accessed and dirty behind us */
+	bool slept;                         /* has waited for a grace period already */
+	bool truly;                         /* holds a truly shared table */
+	bool prepare;          /* the survey saw leaves to split or tables to unshare */
+	uint8_t split_to;      /* leaves above this level are split even if the range covers them */
 	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
 	struct pt_side side[PT_SIDES];
 };
 
-/* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at. */
+/* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at.
+ */
 static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other,
     uint32_t flags, struct pt_gather *gather)
 {
@@ -72,6 +74,13 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
  * links of a table that is on its way out are in use.
  */
 void pt_op_hold(struct pt_op *op, struct ptdesc *pt);
+
+/* The same for a table that was found below another: it is no root. */
+static inline void pt_op_hold_child(struct pt_op *op, struct ptdesc *pt)
+{
+	pt->pt_list.next = op->held;
+	op->held = pt;
+}
 
 /*
  * Drops all locks, hands over what was unlinked on others' behalf, and reserves what the survey

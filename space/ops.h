@@ -9,7 +9,8 @@
 
 #include <ptdesc/space.h>
 
-/* A range of addresses; the last byte included, so that the end of the space has no special case. */
+/* A range of addresses; the last byte included, so that the end of the space has no special case.
+ */
 struct pt_range {
 	uint64_t va;
 	uint64_t last;
@@ -17,9 +18,9 @@ struct pt_range {
 
 /* What is to be mapped: contiguous memory from pa on, or a list of pages. */
 struct pt_map_source {
-	uint64_t va;        /* that pa, or list[0], is mapped at */
+	uint64_t va; /* that pa, or list[0], is mapped at */
 	uint64_t pa;
-	const pt_pa *list;  /* NULL: contiguous */
+	const pt_pa *list; /* NULL: contiguous */
 };
 
 struct pt_format_ops {
@@ -38,8 +39,7 @@ struct pt_format_ops {
 	int (*collapse)(struct pt_space *space, uint64_t va, unsigned level, uint32_t flags);
 	int (*populate)(struct pt_space *space, struct pt_range r, unsigned level, uint32_t flags);
 	int (*prune)(struct pt_space *space, struct pt_range r, struct pt_range within);
-	int (*share_table)(struct pt_space *dst, struct pt_space *src, uint64_t va,
-	    uint32_t flags);
+	int (*share_table)(struct pt_space *dst, struct pt_space *src, uint64_t va, uint32_t flags);
 	int (*unshare_table)(struct pt_space *space, uint64_t va);
 	int (*age)(struct pt_space *space, struct pt_range r, uint64_t *young);
 	int (*dirty)(struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx,

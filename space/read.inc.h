@@ -7,12 +7,6 @@ struct found {
 	unsigned l;
 };
 
-/* Waits while something that is being changed is in the way. */
-static void wait_word(const struct pt_memory *memory, const void *word, uint32_t value)
-{
-	memory->port.wait_while(memory->port.ctx, word, value);
-}
-
 /* Where a reader is: the table it looks into next. */
 struct reader {
 	const pf_entry *table;
@@ -20,8 +14,8 @@ struct reader {
 };
 
 /* Follows the entry of one level; false: it is the end. */
-static inline bool step_down(const struct pt_memory *memory, uint64_t va, unsigned l,
-    struct reader *at, struct found *f)
+PF_HOT bool step_down(const struct pt_memory *memory, uint64_t va, unsigned l, struct reader *at,
+    struct found *f)
 {
 	at->entry = &at->table[index_of(va, l)];
 	f->e = pf_load(at->entry);
@@ -33,8 +27,8 @@ static inline bool step_down(const struct pt_memory *memory, uint64_t va, unsign
 }
 
 /* Where the descent starts depends on the format; from there the levels are constants. */
-static inline void go_down(const struct pt_memory *memory, unsigned levels, uint64_t va,
-    struct reader *at, struct found *f)
+PF_HOT void go_down(const struct pt_memory *memory, unsigned levels, uint64_t va, struct reader *at,
+    struct found *f)
 {
 	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one case for each level");
 	switch (levels) {
@@ -61,34 +55,67 @@ static inline void go_down(const struct pt_memory *memory, unsigned levels, uint
 }
 
 /*
- * One descent. false: try again, the entry is being changed. Loads acquire, so that the table that
- * an entry points to is seen complete (7).
+ * One descent. false: try again, because the entry is being changed, or entries were moved
+ * meanwhile: the counter has to be even, and the same before and after (14). Loads acquire, so that
+ * the table that an entry points to is seen complete (7).
  */
-static inline bool look_up(const struct pt_space *space, uint64_t va, struct found *f)
+PF_HOT bool look_up_once(const struct pt_space *space, uint64_t va, struct reader *at,
+    struct found *f)
 {
-	struct reader at = { .table = (const pf_entry *)space->top };
+	uint32_t seq = PT_LOAD(&space->move_seq, ACQUIRE);
 
-	go_down(space->memory, space->levels, va, &at, f);
-	if (__builtin_expect(f->e != pf_busy(f->l), 1))
-		return true;
-	wait_word(space->memory, at.entry,
-	    PT_LOAD((const uint32_t *)(const void *)at.entry, RELAXED));
-	return false;
+	at->table = (const pf_entry *)space->top;
+	go_down(space->memory, space->levels, va, at, f);
+	return f->e != pf_busy(f->l) && PT_LOAD(&space->move_seq, RELAXED) == seq && !(seq & 1);
 }
 
-/* A descent that no move of a table crossed: the counter is even, and the same before and after (14). */
-static inline void look_up_stable(const struct pt_space *space, uint64_t va, struct found *f)
+/*
+ * Waits while an entry is busy: for its low half, which tells busy from all that may follow, to be
+ * another. What is waited for is the pattern, not what a second look finds: that may have changed.
+ */
+static void wait_busy(const struct pt_port *port, const pf_entry *entry, unsigned l)
 {
-	for (;;) {
-		uint32_t seq = PT_LOAD(&space->move_seq, ACQUIRE);
+	const size_t low = PF_ENTRY_BITS == 64 && PF_BIG_ENDIAN;
+	const pf_entry busy = pf_raw(pf_busy(l));
+	uint32_t value[sizeof(busy) / sizeof(uint32_t)];
 
-		if (__builtin_expect(seq & 1, 0)) {
-			wait_word(space->memory, &space->move_seq, seq);
-			continue;
-		}
-		if (look_up(space, va, f) && PT_LOAD(&space->move_seq, RELAXED) == seq)
-			return;
+	memcpy(value, &busy, sizeof(busy));
+	port->wait_while(port->ctx, (const uint32_t *)(const void *)entry + low, value[low]);
+}
+
+/* Waits for what is in the way and tries again, until nothing is. */
+static __attribute__((noinline, cold)) void look_up_again(const struct pt_space *space, uint64_t va,
+    struct found *f)
+{
+	const struct pt_port *port = &space->memory->port;
+	struct reader at;
+
+	while (!look_up_once(space, va, &at, f)) {
+		uint32_t seq = PT_LOAD(&space->move_seq, RELAXED);
+
+		if (f->e == pf_busy(f->l))
+			wait_busy(port, at.entry, f->l);
+		else if (seq & 1)
+			port->wait_while(port->ctx, &space->move_seq, seq);
 	}
+}
+
+/* What the descent for va ends at. */
+PF_HOT void look_up(const struct pt_space *space, uint64_t va, struct found *f)
+{
+	struct reader at;
+
+	if (__builtin_expect(!look_up_once(space, va, &at, f), 0))
+		look_up_again(space, va, f);
+}
+
+/* What a leaf says of an address. */
+PF_HOT void answer(pf_entry e, unsigned l, uint64_t va, struct pt_translation *out)
+{
+	out->pa.v = pf_leaf_pa(e, l) + (va & slot_mask(l));
+	out->attr = pf_attr_of(e, l);
+	out->size = (slot_mask(l) + 1) << (pf_run(e, l) ? pf_run_shift(l) : 0);
+	out->level = l;
 }
 
 static int op_translate(const struct pt_space *space, uint64_t va, struct pt_translation *out)
@@ -96,14 +123,19 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 	struct found f;
 
 	port_section_enter(&space->memory->port);
-	look_up_stable(space, va, &f);
+	look_up(space, va, &f);
 	port_section_exit(&space->memory->port);
-	if (!pf_is_leaf(f.e, f.l))
+	if (!pf_is_leaf(f.e, f.l)) {
+		if (PT_DEFECT(47)) { /* an error in the place of an address */
+			out->pa.v = (uint64_t)-PT_ENOENT;
+			return 0;
+		}
 		return -PT_ENOENT;
-	out->pa.v = pf_leaf_pa(f.e, f.l) + (va & slot_mask(f.l));
-	out->attr = pf_attr_of(f.e, f.l);
-	out->size = (slot_mask(f.l) + 1) << (pf_run(f.e, f.l) ? pf_run_shift(f.l) : 0);
-	out->level = f.l;
+	}
+	if (f.l == 0) /* what most leaves are, compiled apart */
+		answer(f.e, 0, va, out);
+	else
+		answer(f.e, f.l, va, out);
 	return 0;
 }
 
@@ -138,7 +170,7 @@ static int walk_piece(struct walker *w, pf_entry e, unsigned l, struct pt_range 
 
 static int op_walk(const struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx)
 {
-	struct walker w = { .fn = fn, .ctx = ctx };
+	struct walker w = {.fn = fn, .ctx = ctx};
 	struct pt_range rest = r;
 	int result = 0;
 
@@ -147,7 +179,7 @@ static int op_walk(const struct pt_space *space, struct pt_range r, pt_walk_fn f
 		struct found f;
 
 		port_section_enter(&space->memory->port);
-		look_up_stable(space, rest.va, &f);
+		look_up(space, rest.va, &f);
 		s = first_slot(f.l, rest);
 		if (pf_is_leaf(f.e, f.l))
 			result = walk_piece(&w, f.e, f.l, s);

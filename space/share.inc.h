@@ -4,7 +4,7 @@
 /* The range of the level-2 entry that such a table hangs from. */
 static struct pt_range shared_range(uint64_t va)
 {
-	struct pt_range r = { va & ~slot_mask(2), va | slot_mask(2) };
+	struct pt_range r = {va & ~slot_mask(2), va | slot_mask(2)};
 
 	return r;
 }
@@ -33,7 +33,7 @@ static bool leaves_only(const struct pt_op *op, const struct ptdesc *pt)
 /* Finds and locks the table to share below its locked parent. */
 static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, struct ptdesc **pt)
 {
-	struct survey q = { .kind = SURVEY_LOCK, .side = &op->side[0] };
+	struct survey q = {.kind = SURVEY_LOCK, .side = &op->side[0]};
 	pf_entry e = parent ? pf_load_locked(entry_of(op->memory, parent, 2, va)) : pf_empty(2);
 
 	if (!pf_is_table(e, 2))
@@ -48,7 +48,7 @@ static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, st
 static int share_enter(struct pt_op *op, uint64_t va, struct ptdesc **pt, struct ptdesc **above)
 {
 	struct pt_space *src = op->side[0].space;
-	struct survey q = { .kind = SURVEY_POPULATE, .side = &op->side[1], .floor = 2 };
+	struct survey q = {.kind = SURVEY_POPULATE, .side = &op->side[1], .floor = 2};
 	struct link link;
 	unsigned l;
 	int err = 0;
@@ -103,8 +103,10 @@ static int op_share_table(struct pt_space *dst, struct pt_space *src, uint64_t v
 		if (err)
 			break;
 	}
-	if (!err)
+	if (!err) {
+		before_stores(&op);
 		share_stores(&op, va, pt, above);
+	}
 	pt_op_end(&op, NULL);
 	return err;
 }

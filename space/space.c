@@ -23,7 +23,8 @@ static inline int check_width(const struct pt_format *f, uint64_t va, uint64_t l
 	return last >> bits ? -PT_EOVERFLOW : 0;
 }
 
-/* A range that can be walked: the errors that every range call has. On every way, so it is short. */
+/* A range that can be walked: the errors that every range call has. On every way, so it is short.
+ */
 static inline int check_range(const struct pt_space *space, pt_va va, uint64_t size,
     struct pt_range *r)
 {
@@ -34,7 +35,7 @@ static inline int check_range(const struct pt_space *space, pt_va va, uint64_t s
 		return -PT_EINVAL;
 	if ((va.v | size) & ((UINT64_C(1) << f->page_shift) - 1))
 		return -PT_EALIGN;
-	if (last < va.v)
+	if (last < va.v && !PT_DEFECT(48))
 		return -PT_EOVERFLOW;
 	r->va = va.v;
 	r->last = last;
@@ -52,6 +53,12 @@ static int check_page(const struct pt_space *space, pt_va va, struct pt_range *r
 static int check_flags(uint32_t flags, uint32_t known)
 {
 	return flags & ~known ? -PT_EINVAL : 0;
+}
+
+/* None, or one that has room and is empty, as it is whenever no call is under way. */
+static int check_gather(const struct pt_gather *gather)
+{
+	return gather && (!gather->runs || !gather->capacity || gather->count) ? -PT_EINVAL : 0;
 }
 
 /* [pa, pa + size) is memory that an entry of the format can hold. */
@@ -192,8 +199,8 @@ static int clear_all(struct pt_space *space, struct pt_gather *gather)
 {
 	bool halves = space->format->flags & PT_FORMAT_SIGNED;
 	unsigned bits = space->format->va_bits - (halves ? 1u : 0u);
-	struct pt_range low = { 0, bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX };
-	struct pt_range high = { ~low.last, UINT64_MAX };
+	struct pt_range low = {0, bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX};
+	struct pt_range high = {~low.last, UINT64_MAX};
 	int err = clear_half(space, low, gather);
 
 	return err || !halves ? err : clear_half(space, high, gather);
@@ -201,6 +208,12 @@ static int clear_all(struct pt_space *space, struct pt_gather *gather)
 
 static void free_root(struct pt_space *space)
 {
+	struct ptdesc *deposit;
+
+	/* Where there are two levels, large leaves are in the root, and their deposits with them.
+	 */
+	while ((deposit = pt_withdraw(space->root)))
+		pagetable_free(space->memory, deposit, &space->account);
 	unlist_root(space->memory, space->root);
 	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
 	PT_STORE(&space->root->dead, 1, RELEASE);
@@ -210,12 +223,16 @@ static void free_root(struct pt_space *space)
 
 int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)
 {
-	int err = space && space->format && space->root ? clear_all(space, gather) : -PT_EINVAL;
+	int err = space && space->format && space->root ? check_gather(gather) : -PT_EINVAL;
 
+	if (!err)
+		err = clear_all(space, gather);
 	if (err)
 		return err;
 	free_root(space);
 	pt_reclaim_poll(space->memory, false);
+	/* Whoever calls with it again is told so. */
+	space->format = NULL;
 	for (unsigned l = 0; l < space->levels; l++)
 		if (pt_account_tables(&space->account, l))
 			return -PT_EBUSY;
@@ -235,21 +252,24 @@ struct pt_root pt_space_root(const struct pt_space *space)
 void pt_space_stats(const struct pt_space *space, struct pt_space_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
-	for (unsigned l = 0; l < space->levels; l++) {
+	for (unsigned l = 0; space->format && l < space->levels; l++) {
 		stats->tables[l] = pt_account_tables(&space->account, l);
 		stats->table_bytes += stats->tables[l] * space->format->tables[l].size;
 		stats->descriptor_bytes += stats->tables[l] * sizeof(struct ptdesc);
 	}
 }
 
-/* Maps a checked range, whole or piece by piece. */
-static int map_pieces(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+/* Maps a checked range piece by piece. */
+static int map_each_piece(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pt_attr attr, uint32_t flags, bool replace,
+    struct pt_gather *gather)
 {
+	if (PT_DEFECT(50)) /* what was done before a failure stays */
+		flags |= PT_PIECEWISE;
 	for (;;) {
 		struct pt_range piece = next_piece(space, r, flags);
-		int err = space->format->ops->map(space, piece, source, attr, flags, replace,
-		    gather);
+		int err =
+		    space->format->ops->map(space, piece, source, attr, flags, replace, gather);
 
 		if (err || piece.last == r.last)
 			return err;
@@ -257,11 +277,21 @@ static int map_pieces(struct pt_space *space, struct pt_range r, const struct pt
 	}
 }
 
+/* Maps a checked range, whole or piece by piece. */
+static inline int map_pieces(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pt_attr attr, uint32_t flags, bool replace,
+    struct pt_gather *gather)
+{
+	if (__builtin_expect(!(flags & PT_PIECEWISE) && !PT_DEFECT(50), 1))
+		return space->format->ops->map(space, r, source, attr, flags, replace, gather);
+	return map_each_piece(space, r, source, attr, flags, replace, gather);
+}
+
 #define MAP_FLAGS (PT_SMALL | PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE)
 
 int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr, uint32_t flags)
 {
-	struct pt_map_source source = { va.v, pa.v, NULL };
+	struct pt_map_source source = {va.v, pa.v, NULL};
 	struct pt_range r;
 	int err = check_range(space, va, size, &r);
 
@@ -275,7 +305,7 @@ int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr at
 int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr,
     uint32_t flags, struct pt_gather *gather)
 {
-	struct pt_map_source source = { va.v, pa.v, NULL };
+	struct pt_map_source source = {va.v, pa.v, NULL};
 	struct pt_range r;
 	int err = check_range(space, va, size, &r);
 
@@ -283,13 +313,15 @@ int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt
 		err = check_flags(flags, MAP_FLAGS);
 	if (!err)
 		err = check_pa(space->format, pa, size);
+	if (!err)
+		err = check_gather(gather);
 	return err ? err : map_pieces(space, r, &source, attr, flags, true, gather);
 }
 
 int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count, pt_attr attr,
     uint32_t flags)
 {
-	struct pt_map_source source = { va.v, 0, pas };
+	struct pt_map_source source = {va.v, 0, pas};
 	const struct pt_format *f = space ? space->format : NULL;
 	struct pt_range r;
 	uint64_t all = 0;
@@ -305,8 +337,7 @@ int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count
 	for (size_t i = 0; i < count; i++)
 		all |= pas[i].v;
 	err = check_pa(f, pt_make_pa(all), 1);
-	return err ? err :
-		     map_pieces(space, r, &source, attr, flags | PT_SMALL, false, NULL);
+	return err ? err : map_pieces(space, r, &source, attr, flags | PT_SMALL, false, NULL);
 }
 
 int pt_cursor_flush(struct pt_cursor *cursor)
@@ -332,8 +363,8 @@ int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint32_t flags,
 
 	if (!err)
 		err = check_flags(flags, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE);
-	if (!err && gather && (!gather->runs || !gather->capacity))
-		err = -PT_EINVAL;
+	if (!err)
+		err = check_gather(gather);
 	while (!err) {
 		struct pt_range piece = next_piece(space, r, flags);
 
@@ -405,8 +436,8 @@ int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size,
 	int err = check_range(src, va, size, &r);
 
 	if (!err)
-		err = check_flags(flags, PT_COW | PT_SHARE | PT_DEPOSIT | PT_KEEP_TABLES |
-					     PT_MAY_SLEEP | PT_PIECEWISE);
+		err = check_flags(flags,
+		    PT_COW | PT_SHARE | PT_DEPOSIT | PT_KEEP_TABLES | PT_MAY_SLEEP | PT_PIECEWISE);
 	if (!err && flags & PT_SHARE && !(flags & PT_COW))
 		err = -PT_EINVAL;
 	if (!err)
@@ -475,7 +506,7 @@ int pt_populate(struct pt_space *space, pt_va va, uint64_t size, unsigned level,
 
 int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_va floor, pt_va ceiling)
 {
-	struct pt_range within = { floor.v, ceiling.v - 1 };
+	struct pt_range within = {floor.v, ceiling.v - 1};
 	struct pt_range r;
 	int err = check_range(space, va, size, &r);
 
@@ -535,8 +566,8 @@ int pt_access_fault(struct pt_space *space, pt_va va, uint32_t access)
 
 int pt_check(const struct pt_space *space, struct pt_fault_report *report)
 {
-	return space && space->root && report ? space->format->ops->check(space, report) :
-						-PT_EINVAL;
+	return space && space->root && report ? space->format->ops->check(space, report)
+					      : -PT_EINVAL;
 }
 
 void pt_dump(const struct pt_space *space, void (*line)(void *ctx, const char *text), void *ctx)

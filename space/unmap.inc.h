@@ -25,6 +25,8 @@ static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigne
 /* The same; level 0, where most leaves are, is compiled apart. */
 static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
 {
+	if (!op->gather)
+		return;
 	if (l == 0)
 		gather_level(op, entry, 0, count);
 	else
@@ -115,6 +117,28 @@ static inline bool continues(pf_entry first, unsigned n, pf_entry e, unsigned l)
 	       pf_accessed(e, l) == pf_accessed(first, l) && pf_dirty(e, l) == pf_dirty(first, l);
 }
 
+/* Leaves that were taken out one after the other, on their way to the gather. */
+struct row {
+	pf_entry first;
+	unsigned n; /* 0: none */
+};
+
+static inline void end_row(struct pt_op *op, struct row *row, unsigned l)
+{
+	if (row->n)
+		gather_alike(op, row->first, l, row->n);
+	row->n = 0;
+}
+
+static inline void add_to_row(struct pt_op *op, struct row *row, pf_entry e, unsigned l)
+{
+	if (row->n && !continues(row->first, row->n, e, l))
+		end_row(op, row, l);
+	if (!row->n)
+		row->first = e;
+	row->n++;
+}
+
 /*
  * Takes the leaves of a contiguous run out, all of it before any can be handed over: an MMU that
  * meets one marked entry translates for all.
@@ -135,9 +159,8 @@ static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, struct pt_range r,
     unsigned count)
 {
-	pf_entry first = pf_empty(l);
+	struct row row = {.n = 0};
 	unsigned used = 0;
-	unsigned n = 0; /* leaves in the row that begins with first */
 
 	for (unsigned i = 0; i < count; i++) {
 		pf_entry e = pf_load_locked(&entry[i]);
@@ -152,18 +175,9 @@ static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, s
 			i += (1u << pf_run_shift(l)) - 1;
 			continue;
 		}
-		e = pf_exchange(&entry[i], pf_empty(l));
-		if (n && continues(first, n, e, l)) {
-			n++;
-			continue;
-		}
-		if (n)
-			gather_alike(op, first, l, n);
-		first = e;
-		n = 1;
+		add_to_row(op, &row, pf_exchange(&entry[i], pf_empty(l)), l);
 	}
-	if (n)
-		gather_alike(op, first, l, n);
+	end_row(op, &row, l);
 	return used;
 }
 
@@ -246,7 +260,7 @@ static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *p
 		clear_leaves(op, pt, 0, r);
 		return;
 	}
-	for_each_slot(l, r, s)
+	for_each_slot (l, r, s)
 		unmap_slot(op, side, pt, l, s);
 }
 
@@ -258,8 +272,8 @@ static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *p
 static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
     const struct link *link, uint64_t va)
 {
-	struct ptdesc *parent = link->parent == UINT64_MAX ? side->space->root :
-							     pt_desc(op->memory, link->parent);
+	struct ptdesc *parent =
+	    link->parent == UINT64_MAX ? side->space->root : pt_desc(op->memory, link->parent);
 	pf_entry e;
 
 	PT_STORE(&pt->dead, 1, RELEASE);
@@ -280,7 +294,7 @@ static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct 
 {
 	if (l == 0)
 		return;
-	for_each_slot(l, r, s) {
+	for_each_slot (l, r, s) {
 		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
 		struct ptdesc *child;
 
@@ -301,7 +315,7 @@ static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct 
 static int op_prune(struct pt_space *space, struct pt_range r, struct pt_range within)
 {
 	struct pt_op op;
-	struct survey q = { .kind = SURVEY_LOCK };
+	struct survey q = {.kind = SURVEY_LOCK};
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;

@@ -27,12 +27,12 @@ enum pt_attr_flags {
 	PT_GLOBAL = 1u << 4,   /* the same in all spaces: survives a change of space */
 	PT_ACCESSED = 1u << 5, /* set by the MMU, or by software before it maps */
 	PT_DIRTY = 1u << 6,
-	PT_SOFT = 1u << 7,     /* a bit for the embedder, which the MMU ignores */
+	PT_SOFT = 1u << 7, /* a bit for the embedder, which the MMU ignores */
 };
 
 /* Memory types, a number in bits 8 to 10 of the flags. */
 enum pt_memory_type {
-	PT_TYPE_NORMAL = 0,        /* write-back cacheable */
+	PT_TYPE_NORMAL = 0, /* write-back cacheable */
 	PT_TYPE_WRITE_THROUGH = 1,
 	PT_TYPE_UNCACHED_MINUS = 2, /* uncached unless the machine's ranges say write-combining */
 	PT_TYPE_UNCACHED = 3,
@@ -88,33 +88,33 @@ struct pt_entry_info {
 		PT_ENTRY_BUSY,    /* being changed: readers and faults try again */
 		PT_ENTRY_INVALID, /* reserved bits set, or impossible at this level */
 	} kind;
-	pt_pa pa;          /* of the table or of the mapped memory */
-	uint64_t size;     /* bytes that the entry maps, run excluded; leaves */
-	pt_attr attr;      /* leaves */
-	bool run;          /* one of a contiguous run */
+	pt_pa pa;      /* of the table or of the mapped memory */
+	uint64_t size; /* bytes that the entry maps, run excluded; leaves */
+	pt_attr attr;  /* leaves */
+	bool run;      /* one of a contiguous run */
 };
 
 struct pt_format_ops; /* whole operations; space/ops.h */
 
 /* A format: constants, and the operations compiled for its entries. */
 struct pt_format {
-	const char *name;        /* stable: x86_64, x86_64-la57, ... */
-	const char *what;        /* one line for people */
+	const char *name; /* stable: x86_64, x86_64-la57, ... */
+	const char *what; /* one line for people */
 	const struct pt_format_ops *ops;
-	uint8_t page_shift;      /* log2 bytes of a level-0 leaf */
-	uint8_t levels;          /* 2 to PT_MAX_LEVELS */
-	uint8_t entry_bytes;     /* 4 or 8 */
-	uint8_t va_bits;         /* width of a VA that can be translated */
-	uint8_t pa_bits;         /* width of a PA that an entry holds */
-	uint8_t keys;            /* protection keys, 0: none; key numbers are below it */
-	uint8_t judge;           /* enum pt_judge */
-	uint8_t flags;           /* enum pt_format_flags */
-	uint8_t bits[PT_MAX_LEVELS];  /* log2 entries of a table of the level */
-	uint32_t leaves;         /* bit l: level l can hold leaves */
-	uint32_t attrs;          /* enum pt_attr_flags that can be said */
-	uint32_t types;          /* bit t: memory type t can be said */
-	uint32_t format_attrs;   /* bits of pt_attr.format that mean something */
-	const char *manual;      /* where the layout was read */
+	uint8_t page_shift;          /* log2 bytes of a level-0 leaf */
+	uint8_t levels;              /* 2 to PT_MAX_LEVELS */
+	uint8_t entry_bytes;         /* 4 or 8 */
+	uint8_t va_bits;             /* width of a VA that can be translated */
+	uint8_t pa_bits;             /* width of a PA that an entry holds */
+	uint8_t keys;                /* protection keys, 0: none; key numbers are below it */
+	uint8_t judge;               /* enum pt_judge */
+	uint8_t flags;               /* enum pt_format_flags */
+	uint8_t bits[PT_MAX_LEVELS]; /* log2 entries of a table of the level */
+	uint32_t leaves;             /* bit l: level l can hold leaves */
+	uint32_t attrs;              /* enum pt_attr_flags that can be said */
+	uint32_t types;              /* bit t: memory type t can be said */
+	uint32_t format_attrs;       /* bits of pt_attr.format that mean something */
+	const char *manual;          /* where the layout was read */
 	struct pt_table_class tables[PT_MAX_LEVELS]; /* by level */
 };
 

@@ -23,12 +23,12 @@ struct pt_run {
 typedef void (*pt_release_fn)(void *ctx, const struct pt_run *runs, size_t count);
 
 struct pt_gather {
-	struct pt_run *runs;  /* the caller's buffer */
-	size_t capacity;      /* runs that it holds, at least 1 */
-	size_t count;         /* runs in it now */
+	struct pt_run *runs;   /* the caller's buffer */
+	size_t capacity;       /* runs that it holds, at least 1 */
+	size_t count;          /* runs in it now */
 	pt_release_fn release; /* NULL: runs are dropped after the flush */
-	void *ctx;            /* for release */
-	uint64_t released;    /* bytes that were handed over so far */
+	void *ctx;             /* for release */
+	uint64_t released;     /* bytes that were handed over so far */
 };
 
 /* A gather over a caller's buffer; no destructor: it is empty whenever no call is under way. */

@@ -13,38 +13,39 @@ struct pt_memory;
 
 /* What a memory is made for; fixed from pt_memory_init on. */
 struct pt_config {
-	unsigned page_shift;    /* log2 of the frame size in bytes, 4 to 20 */
-	unsigned cpus;          /* 1 to 4096 */
-	unsigned nodes;         /* 1 to 64 */
-	unsigned section_shift; /* log2 of frames in a section: 1 to 20 (64-bit), 1 to 12 (32-bit) */
-	pt_pfn max_pfn;         /* sections may be added below this frame */
-	unsigned magazine;      /* frames, and ready tables of each class, kept by each CPU: 2 to 512 */
-	unsigned classes;       /* kinds of table that can be registered: 1 to 64 */
-	bool irq;               /* used in interrupt handlers: pinning blocks interrupts */
+	unsigned page_shift; /* log2 of the frame size in bytes, 4 to 20 */
+	unsigned cpus;       /* 1 to 4096 */
+	unsigned nodes;      /* 1 to 64 */
+	unsigned
+	    section_shift; /* log2 of frames in a section: 1 to 20 (64-bit), 1 to 12 (32-bit) */
+	pt_pfn max_pfn;    /* sections may be added below this frame */
+	unsigned magazine; /* frames, and ready tables of each class, kept by each CPU: 2 to 512 */
+	unsigned classes;  /* kinds of table that can be registered: 1 to 64 */
+	bool irq;          /* used in interrupt handlers: pinning blocks interrupts */
 };
 
 /* What pt_memory_destroy found still allocated. All 0: nothing leaked. */
 struct pt_leaks {
-	uint64_t frames;      /* frames, tables' included */
-	uint64_t tables;      /* page tables */
-	uint64_t objects;     /* slab objects of caches not destroyed, descriptors of tables excluded */
+	uint64_t frames;  /* frames, tables' included */
+	uint64_t tables;  /* page tables */
+	uint64_t objects; /* slab objects of caches not destroyed, descriptors of tables excluded */
 };
 
 /* Counts of a memory; sums over CPUs, exact when no call is under way. */
 struct pt_memory_stats {
-	uint64_t frames;         /* frames in sections */
-	uint64_t free_frames;    /* of these free, magazines included */
-	uint64_t reserved;       /* of these boot memory */
-	uint64_t table_frames;   /* frames that are tables now, ready ones excluded */
-	uint64_t tables;         /* tables allocated, fragments included */
-	uint64_t ready;          /* tables kept in magazines */
-	uint64_t deferred;       /* tables that wait for a grace period */
-	uint64_t slab_frames;    /* frames under object caches */
-	uint64_t descriptors;    /* struct ptdesc that exist, those of ready tables included */
+	uint64_t frames;          /* frames in sections */
+	uint64_t free_frames;     /* of these free, magazines included */
+	uint64_t reserved;        /* of these boot memory */
+	uint64_t table_frames;    /* frames that are tables now, ready ones excluded */
+	uint64_t tables;          /* tables allocated, fragments included */
+	uint64_t ready;           /* tables kept in magazines */
+	uint64_t deferred;        /* tables that wait for a grace period */
+	uint64_t slab_frames;     /* frames under object caches */
+	uint64_t descriptors;     /* struct ptdesc that exist, those of ready tables included */
 	uint64_t page_word_bytes; /* bytes of page words in sections */
-	uint64_t magazine_hits;  /* tables allocated from a magazine */
+	uint64_t magazine_hits;   /* tables allocated from a magazine */
 	uint64_t magazine_misses; /* tables that had to be built */
-	uint64_t relaxed;        /* attributes widened by PT_RELAX */
+	uint64_t relaxed;         /* attributes widened by PT_RELAX */
 };
 
 PT_BEGIN_DECLS

@@ -22,12 +22,12 @@ PT_STATIC_ASSERT(sizeof(struct pt_page) == sizeof(uintptr_t), "a page is describ
 
 /* Types 6 to 14 are the embedder's own: the library stores and clears them, and asks nothing. */
 enum memdesc_type {
-	MEMDESC_NONE = 0,      /* absent, or inside a free block: an untouched array costs nothing */
-	MEMDESC_FREE = 1,      /* head of a free block: order and links, relative to its section */
-	MEMDESC_RESERVED = 2,  /* boot memory; for a boot table kind, level and order, no pointer */
-	MEMDESC_PLAIN = 3,     /* head of an allocation without descriptor: its order */
-	MEMDESC_SLAB = 4,      /* struct pt_slab */
-	MEMDESC_FRAGS = 5,     /* struct pt_frags: a frame cut into tables smaller than itself */
+	MEMDESC_NONE = 0,     /* absent, or inside a free block: an untouched array costs nothing */
+	MEMDESC_FREE = 1,     /* head of a free block: order and links, relative to its section */
+	MEMDESC_RESERVED = 2, /* boot memory; for a boot table kind, level and order, no pointer */
+	MEMDESC_PLAIN = 3,    /* head of an allocation without descriptor: its order */
+	MEMDESC_SLAB = 4,     /* struct pt_slab */
+	MEMDESC_FRAGS = 5,    /* struct pt_frags: a frame cut into tables smaller than itself */
 	MEMDESC_USER_FIRST = 6,
 	MEMDESC_USER_LAST = 14,
 	MEMDESC_PAGE_TABLE = 15, /* struct ptdesc */

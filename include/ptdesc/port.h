@@ -40,22 +40,22 @@
 
 /* Why a hardened build stopped. One number for each kind of misuse; they never change. */
 enum pt_stop {
-	PT_STOP_NOT_A_TABLE = 1,    /* a frame asked for its ptdesc is no page table (D15) */
-	PT_STOP_DOUBLE_FREE = 2,    /* frame, object or table freed twice */
-	PT_STOP_BAD_ORDER = 3,      /* freed with another order than allocated (D7, D45) */
-	PT_STOP_BAD_STATE = 4,      /* a table in the wrong state of its life */
-	PT_STOP_BAD_LEVEL = 5,      /* allocated as one kind of table, used or freed as another (D44) */
-	PT_STOP_BAD_MEMDESC = 6,    /* a page word that changed under its owner (D1, D2, D16) */
-	PT_STOP_BAD_POISON = 7,     /* memory written after it was freed */
-	PT_STOP_LOCKED = 8,         /* destroyed while its lock is held */
-	PT_STOP_DEPOSIT = 9,        /* a table dies with tables still deposited in it (L5) */
-	PT_STOP_BAD_ALIGN = 10,     /* a descriptor that is not aligned to 16 bytes */
-	PT_STOP_BAD_CACHE = 11,     /* object freed into another cache than it came from */
-	PT_STOP_BAD_OWNER = 12,     /* more uncharged than was charged */
-	PT_STOP_NOT_EMPTY = 13,     /* a table called empty that is not */
-	PT_STOP_BAD_STAGE = 14,     /* the memory was never initialised */
-	PT_STOP_BAD_CPU = 15,       /* the port named a CPU beyond config.cpus */
-	PT_STOP_NOT_LOCKED = 16,    /* a table changed or unlocked without its lock */
+	PT_STOP_NOT_A_TABLE = 1, /* a frame asked for its ptdesc is no page table (D15) */
+	PT_STOP_DOUBLE_FREE = 2, /* frame, object or table freed twice */
+	PT_STOP_BAD_ORDER = 3,   /* freed with another order than allocated (D7, D45) */
+	PT_STOP_BAD_STATE = 4,   /* a table in the wrong state of its life */
+	PT_STOP_BAD_LEVEL = 5, /* allocated as one kind of table, used or freed as another (D44) */
+	PT_STOP_BAD_MEMDESC = 6, /* a page word that changed under its owner (D1, D2, D16) */
+	PT_STOP_BAD_POISON = 7,  /* memory written after it was freed */
+	PT_STOP_LOCKED = 8,      /* destroyed while its lock is held */
+	PT_STOP_DEPOSIT = 9,     /* a table dies with tables still deposited in it (L5) */
+	PT_STOP_BAD_ALIGN = 10,  /* a descriptor that is not aligned to 16 bytes */
+	PT_STOP_BAD_CACHE = 11,  /* object freed into another cache than it came from */
+	PT_STOP_BAD_OWNER = 12,  /* more uncharged than was charged */
+	PT_STOP_NOT_EMPTY = 13,  /* a table called empty that is not */
+	PT_STOP_BAD_STAGE = 14,  /* the memory was never initialised */
+	PT_STOP_BAD_CPU = 15,    /* the port named a CPU beyond config.cpus */
+	PT_STOP_NOT_LOCKED = 16, /* a table changed or unlocked without its lock */
 };
 
 /* What must leave the TLBs. */
@@ -78,7 +78,8 @@ struct pt_port {
 	unsigned (*cpu_pin)(void *ctx, bool irq);
 	void (*cpu_unpin)(void *ctx, bool irq);
 
-	/* The node, below config.nodes, nearest to a CPU; NULL: nodes have equal shares of the CPUs. */
+	/* The node, below config.nodes, nearest to a CPU; NULL: nodes have equal shares of the
+	 * CPUs. */
 	unsigned (*cpu_node)(void *ctx, unsigned cpu);
 
 	/*
@@ -109,7 +110,8 @@ struct pt_port {
 	/* Removes what the request names from every TLB and walk cache; NULL: there are none. */
 	void (*flush)(void *ctx, const struct pt_flush *request);
 
-	/* Makes stores to [address, address + size) visible to walkers that do not snoop; or NULL. */
+	/* Makes stores to [address, address + size) visible to walkers that do not snoop; or NULL.
+	 */
 	void (*write_back)(void *ctx, const void *address, size_t size);
 
 	/*

@@ -35,10 +35,10 @@ enum pt_state {
  * table is linked, to whoever allocated it.
  */
 struct ptdesc {
-	uint32_t lock;    /* guards the table's entries and the fields down to base */
-	uint16_t used;    /* entries that are not empty; 0: the table is empty by construction */
-	uint8_t dead;     /* set under the lock, never cleared: unlinked or about to be; frozen */
-	uint8_t shared;   /* set and cleared under parent and own lock: content frozen, not locked */
+	uint32_t lock;  /* guards the table's entries and the fields down to base */
+	uint16_t used;  /* entries that are not empty; 0: the table is empty by construction */
+	uint8_t dead;   /* set under the lock, never cleared: unlinked or about to be; frozen */
+	uint8_t shared; /* set and cleared under parent and own lock: content frozen, not locked */
 	uint64_t pt_word; /* pfn, order, level, class, flags: constant from alloc to free; below */
 	union {
 		struct {
@@ -48,19 +48,21 @@ struct ptdesc {
 		struct {
 			struct ptdesc *next;
 			uintptr_t cookie;
-		} pt_grace; /* from unlink to the end of the grace period: freeing never allocates */
+		} pt_grace; /* from unlink to the end of the grace period: freeing never allocates
+			     */
 	};
-	struct pt_space *space; /* whose table it is; NULL: nobody's (kernel, not linked) */
+	struct pt_space *space;      /* whose table it is; NULL: nobody's (kernel, not linked) */
 	struct ptdesc *pmd_huge_pte; /* first of the deposited tables, a list; guarded by lock */
 	union {
-		uint64_t pt_index;       /* the embedder's: s390's guest address */
-		uint64_t pt_share_count; /* spaces that share the table; atomic, the only such counter */
+		uint64_t pt_index; /* the embedder's: s390's guest address */
+		uint64_t
+		    pt_share_count; /* spaces that share the table; atomic, the only such counter */
 	};
 	uint64_t base; /* VA that entry 0 translates; low 8 bits: slot of a fragment in its frame */
 #ifdef PT_HARDENED
-	uint32_t state;  /* enum pt_state */
-	uint32_t holder; /* CPU that holds the lock, plus 1 */
-	uint64_t magic;  /* PTDESC_MAGIC while the descriptor describes a table */
+	uint32_t state;                 /* enum pt_state */
+	uint32_t holder;                /* CPU that holds the lock, plus 1 */
+	uint64_t magic;                 /* PTDESC_MAGIC while the descriptor describes a table */
 	const struct pt_account *owner; /* who is charged for it */
 	uint64_t pad[5];
 #endif
@@ -71,18 +73,18 @@ PT_STATIC_ASSERT(sizeof(struct ptdesc) <= 64, "a descriptor fits a cache line");
 #endif
 
 /* Fields of pt_word: each its own bits, so that none can be read as another (D7). */
-#define PT_WORD_PFN_BITS   44
-#define PT_WORD_ORDER_AT   44
-#define PT_WORD_LEVEL_AT   48
-#define PT_WORD_CLASS_AT   51
-#define PT_WORD_FLAGS_AT   57
+#define PT_WORD_PFN_BITS 44
+#define PT_WORD_ORDER_AT 44
+#define PT_WORD_LEVEL_AT 48
+#define PT_WORD_CLASS_AT 51
+#define PT_WORD_FLAGS_AT 57
 
 /* Flags in pt_word. */
 enum ptdesc_flags {
-	PTDESC_RESERVED = 1u << 0,  /* was a boot table: its frames go back by their own path */
-	PTDESC_KERNEL = 1u << 1,    /* a kernel's table: freed behind IOTLB invalidation */
-	PTDESC_ACCOUNTED = 1u << 2, /* charged to an owner when it was allocated */
-	PTDESC_FRAGMENT = 1u << 3,  /* smaller than a frame */
+	PTDESC_RESERVED = 1u << 0,    /* was a boot table: its frames go back by their own path */
+	PTDESC_KERNEL = 1u << 1,      /* a kernel's table: freed behind IOTLB invalidation */
+	PTDESC_ACCOUNTED = 1u << 2,   /* charged to an owner when it was allocated */
+	PTDESC_FRAGMENT = 1u << 3,    /* smaller than a frame */
 	PTDESC_CONSTRUCTED = 1u << 4, /* between constructor and destructor; the one that changes */
 };
 
@@ -124,10 +126,10 @@ static inline uint64_t ptdesc_base(const struct ptdesc *pt)
  * alike are one class and share their ready tables.
  */
 struct pt_table_class {
-	uint64_t size;    /* bytes, a power of two, from 16 bytes to 2^15 frames */
-	uint64_t align;   /* bytes, a power of two, at most size, or a frame for fragments */
-	uint64_t max_pa;  /* last byte that may hold the table; UINT64_MAX: anywhere */
-	uint64_t empty;   /* the value of an empty entry, in memory order of this host's loads */
+	uint64_t size;       /* bytes, a power of two, from 16 bytes to 2^15 frames */
+	uint64_t align;      /* bytes, a power of two, at most size, or a frame for fragments */
+	uint64_t max_pa;     /* last byte that may hold the table; UINT64_MAX: anywhere */
+	uint64_t empty;      /* the value of an empty entry, in memory order of this host's loads */
 	uint8_t entry_bytes; /* 4 or 8 */
 };
 

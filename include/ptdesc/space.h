@@ -13,8 +13,9 @@
  * Ranges are (va, size) in bytes, size > 0. Errors of every range call: -PT_EINVAL size 0, NULL or
  * a flag that the call does not take; -PT_EALIGN not a multiple of the page size; -PT_EOVERFLOW
  * the end lies beyond the last address; -PT_ECANON not translatable by the format, or the range
- * crosses the hole between two halves. With PT_PIECEWISE a call works table by table and an error
- * leaves what was done before it; without, a call that fails has changed nothing.
+ * crosses the hole between two halves; -PT_ESPLIT it takes a part of a table that is shared by
+ * pt_share_table, or would split one of its leaves. With PT_PIECEWISE a call works table by table
+ * and an error leaves what was done before it; without, a call that fails has changed nothing.
  *
  * Context: thread context, no lock of a table held; pt_translate anywhere.
  */
@@ -41,21 +42,21 @@ enum pt_space_flags {
 struct pt_space {
 	struct pt_memory *memory;
 	const struct pt_format *format;
-	void *top;         /* the root table's memory */
+	void *top; /* the root table's memory */
 	struct ptdesc *root;
 	void *cookie;      /* the embedder's: given to the port's flush (ASID) */
 	uint32_t flags;    /* enum pt_space_flags */
 	uint32_t move_seq; /* odd while entries are being moved; readers compare before and after */
 	uint32_t move_lock; /* one move at a time makes move_seq odd */
-	uint32_t id;       /* order in which two spaces are locked; unique in a memory */
-	uint8_t levels;    /* of the format */
+	uint32_t id;        /* order in which two spaces are locked; unique in a memory */
+	uint8_t levels;     /* of the format */
 	uint8_t classes[PT_MAX_LEVELS]; /* table class of each level */
 	struct pt_account account;      /* tables charged to this space */
 };
 
 /* What one address translates to. */
 struct pt_translation {
-	pt_pa pa;       /* of the byte at va */
+	pt_pa pa; /* of the byte at va */
 	pt_attr attr;
 	uint64_t size;  /* bytes of the leaf, or of its contiguous run */
 	unsigned level; /* of the leaf */
@@ -82,9 +83,9 @@ struct pt_space_stats {
 
 /* What MMU registers need: where the root is, and how many levels there are. */
 struct pt_root {
-	pt_pa pa;        /* of the root table */
+	pt_pa pa; /* of the root table */
 	unsigned levels;
-	uint64_t value;  /* as the format's register wants it (CR3, TTBR, satp), without ASID */
+	uint64_t value; /* as the format's register wants it (CR3, TTBR, satp), without ASID */
 };
 
 PT_BEGIN_DECLS
@@ -105,7 +106,8 @@ PT_MUST_CHECK int pt_space_adopt(struct pt_space *space, struct pt_memory *memor
 
 /*
  * Unmaps everything into gather (NULL: drop) and frees all tables, the root last. No other call on
- * the space may be under way. -PT_EBUSY: a table of it is shared with another space as PMD table.
+ * the space may be under way. Tables that it shares stay with the others. -PT_EINVAL: a gather
+ * without room. -PT_EBUSY: all is done, but tables that the caller charged to it are left.
  */
 PT_MUST_CHECK int pt_space_destroy(struct pt_space *space, struct pt_gather *gather);
 
@@ -123,7 +125,8 @@ void pt_space_stats(const struct pt_space *space, struct pt_space_stats *stats);
 PT_MUST_CHECK int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr,
     uint32_t flags);
 
-/* Maps count pages from va on to the frames at pas[0..count). Level-0 leaves. Flags, errors: same. */
+/* Maps count pages from va on to the frames at pas[0..count). Level-0 leaves. Flags, errors: same.
+ */
 PT_MUST_CHECK int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count,
     pt_attr attr, uint32_t flags);
 
@@ -150,7 +153,8 @@ PT_MUST_CHECK int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt
 /* What va translates to, or -PT_ENOENT. Takes no lock; any context; out may be on the stack. */
 PT_MUST_CHECK int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out);
 
-/* Calls fn for each piece mapped in the range. Takes no lock. Returns fn's non-zero, 0, or error. */
+/* Calls fn for each piece mapped in the range. Takes no lock. Returns fn's non-zero, 0, or error.
+ */
 PT_MUST_CHECK int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn,
     void *ctx);
 
@@ -158,7 +162,8 @@ PT_MUST_CHECK int pt_walk(const struct pt_space *space, pt_va va, uint64_t size,
  * Copies what src maps in the range to the same place of dst, which must be empty there: fork.
  * flags: PT_COW (write-protect both), PT_SHARE (with COW: whole leaf tables become shared
  * copy-on-write), PT_DEPOSIT (large leaves get a deposit), PT_MAY_SLEEP, PT_PIECEWISE. Empty source
- * tables are copied as empty tables when PT_KEEP_TABLES is given. -PT_EEXIST, -PT_ENOMEM,
+ * tables are copied as empty tables when PT_KEEP_TABLES is given. Copies are neither accessed nor
+ * dirty, while a shared table's leaves are what they are to all. -PT_EEXIST, -PT_ENOMEM,
  * -PT_ENOTSUP: two formats.
  */
 PT_MUST_CHECK int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size,
@@ -180,13 +185,14 @@ PT_MUST_CHECK int pt_split(struct pt_space *space, pt_va va, uint64_t size, unsi
     uint32_t flags);
 
 /*
- * Replaces the table of level-1 entries that covers va by one leaf of level (1 or more). -PT_ENOENT:
- * not all mapped, not contiguous, not aligned, not alike, or shared. flags: PT_DEPOSIT (a table is
- * deposited), PT_MAY_SLEEP. Dirty and accessed become those of any of its parts.
+ * Replaces the table of level-1 entries that covers va by one leaf of level (1 or more).
+ * -PT_ENOENT: not all mapped, not contiguous, not aligned, not alike, or shared. flags: PT_DEPOSIT
+ * (a table is deposited), PT_MAY_SLEEP. Dirty and accessed become those of any of its parts.
  */
 PT_MUST_CHECK int pt_collapse(struct pt_space *space, pt_va va, unsigned level, uint32_t flags);
 
-/* Makes the tables down to level for the range, empty where there were none. flags: PT_MAY_SLEEP. */
+/* Makes the tables down to level for the range, empty where there were none. flags: PT_MAY_SLEEP.
+ */
 PT_MUST_CHECK int pt_populate(struct pt_space *space, pt_va va, uint64_t size, unsigned level,
     uint32_t flags);
 
@@ -211,23 +217,28 @@ PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va);
 /* Clears accessed in the range; *young is the number of bytes that had it set. */
 PT_MUST_CHECK int pt_age(struct pt_space *space, pt_va va, uint64_t size, uint64_t *young);
 
-/* Calls fn (may be NULL) for each dirty piece and clears dirty; *bytes counts them. */
+/*
+ * Calls fn (may be NULL) for each dirty piece and clears dirty; *bytes counts them. Non-zero from
+ * fn ends it and is returned: what fn was not told of stays dirty. fn is called with locks of
+ * tables held and before the TLBs are flushed: what it notes may be acted on when the call has
+ * returned.
+ */
 PT_MUST_CHECK int pt_dirty(struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn,
     void *ctx, uint64_t *bytes);
 
 /*
- * What a fault handler asks first: may access (PT_READ, PT_WRITE, PT_EXEC, PT_USER) happen now? Sets
- * accessed and dirty in software where the MMU does not. 0: retry the access (it was spurious, or
- * the bits were set); -PT_ENOENT not mapped; -PT_EATTR mapped without the right.
+ * What a fault handler asks first: may access (PT_READ, PT_WRITE, PT_EXEC, PT_USER) happen now?
+ * Sets accessed and dirty in software where the MMU does not. 0: retry the access (it was spurious,
+ * or the bits were set); -PT_ENOENT not mapped; -PT_EATTR mapped without the right.
  */
 PT_MUST_CHECK int pt_access_fault(struct pt_space *space, pt_va va, uint32_t access);
 
 /* What a check found wrong. */
 struct pt_fault_report {
-	pt_va va;           /* where */
+	pt_va va; /* where */
 	unsigned level;
-	const char *what;   /* one line */
-	uint64_t entry;     /* raw */
+	const char *what; /* one line */
+	uint64_t entry;   /* raw */
 };
 
 /*
@@ -248,7 +259,7 @@ void pt_dump(const struct pt_space *space, void (*line)(void *ctx, const char *t
  */
 struct pt_cursor {
 	struct pt_space *space;
-	pt_va va;      /* of the first page kept */
+	pt_va va; /* of the first page kept */
 	pt_attr attr;
 	uint32_t flags;
 	uint32_t count;

@@ -76,16 +76,17 @@ enum pt_error {
 	PT_ECANON = 7,    /* a virtual address that the format cannot translate */
 	PT_EPA = 8,       /* a physical address wider than the format's */
 	PT_EATTR = 9,     /* an attribute that the format cannot say */
-	PT_ESPLIT = 10,   /* a large leaf or shared table would have to be taken apart, and may not be */
-	PT_EBUSY = 11,    /* in use: the thing named still refers to something */
-	PT_ESTAGE = 12,   /* called before the stage of boot that it needs */
-	PT_ENOTSUP = 13,  /* this format, port or configuration cannot do it */
+	PT_ESPLIT =
+	    10, /* a large leaf or shared table would have to be taken apart, and may not be */
+	PT_EBUSY = 11,   /* in use: the thing named still refers to something */
+	PT_ESTAGE = 12,  /* called before the stage of boot that it needs */
+	PT_ENOTSUP = 13, /* this format, port or configuration cannot do it */
 };
 
 /* Flags of operations; each call says which of them it takes and refuses all others. */
 enum pt_flags {
-	PT_MAY_SLEEP = 1u << 0,   /* may wait for a grace period, outside locks, before -PT_ENOMEM */
-	PT_PIECEWISE = 1u << 1,   /* work table by table: cheap for huge ranges, not all or nothing */
+	PT_MAY_SLEEP = 1u << 0, /* may wait for a grace period, outside locks, before -PT_ENOMEM */
+	PT_PIECEWISE = 1u << 1, /* work table by table: cheap for huge ranges, not all or nothing */
 	PT_KEEP_TABLES = 1u << 2, /* leave emptied tables in place for the next mapping */
 	PT_RELAX = 1u << 3,       /* take the nearest attribute that grants more, and count it */
 	PT_DEPOSIT = 1u << 4,     /* large leaves of this call carry a deposited table each */
@@ -93,7 +94,8 @@ enum pt_flags {
 	PT_COW = 1u << 6,         /* pt_copy: write-protect both sides */
 	PT_SMALL = 1u << 7,       /* pt_map: level-0 leaves only */
 	PT_THIS_NODE = 1u << 8,   /* frames: this node or nothing */
-	PT_KERNEL_TABLE = 1u << 9, /* pagetable_alloc: a kernel's table, marked so in its descriptor */
+	PT_KERNEL_TABLE =
+	    1u << 9, /* pagetable_alloc: a kernel's table, marked so in its descriptor */
 };
 
 PT_BEGIN_DECLS

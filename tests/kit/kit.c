@@ -60,8 +60,8 @@ bool kit_maps(struct kit *k, const struct pt_space *space, uint64_t va, uint64_t
 	CHECK_OR_FALSE(k, pt_translate(space, VA(va), &t) == 0);
 	CHECK_OR_FALSE(k, t.pa.v == pa);
 	CHECK_OR_FALSE(k, t.attr.flags == attr.flags && t.attr.format == attr.format);
-	CHECK_OR_FALSE(k, t.level == level);
-	CHECK_OR_FALSE(k, t.size >= kit_slot(k, level) && !(t.size & (t.size - 1)));
+	CHECK_OR_FALSE(k, t.level == level || level == KIT_ANY_LEVEL);
+	CHECK_OR_FALSE(k, t.size >= kit_slot(k, t.level) && !(t.size & (t.size - 1)));
 	return true;
 }
 
@@ -78,6 +78,13 @@ unsigned kit_level(const struct pt_space *space, uint64_t va)
 	struct pt_translation t;
 
 	return pt_translate(space, VA(va), &t) ? PT_MAX_LEVELS : t.level;
+}
+
+uint64_t kit_size(const struct pt_space *space, uint64_t va)
+{
+	struct pt_translation t;
+
+	return pt_translate(space, VA(va), &t) ? 0 : t.size;
 }
 
 uint32_t kit_flags(const struct pt_space *space, uint64_t va)
@@ -160,10 +167,12 @@ void kit_store(const struct kit *k, void *entry, uint64_t e)
 	uint32_t narrow = (uint32_t)swap(k, e);
 	uint64_t wide = swap(k, e);
 
-	if (k->format->entry_bytes == 8)
-		memcpy(entry, &wide, 8);
+	const void *bytes = k->format->entry_bytes == 8 ? (const void *)&wide : &narrow;
+
+	if (k->machine->poke)
+		k->machine->poke(k->machine->ctx, entry, bytes, k->format->entry_bytes);
 	else
-		memcpy(entry, &narrow, 4);
+		memcpy(entry, bytes, k->format->entry_bytes);
 }
 
 static uint64_t index_at(const struct kit *k, uint64_t va, unsigned level)
@@ -291,8 +300,7 @@ static bool sayable(const struct pt_format *format, pt_attr attr)
 	uint64_t entry;
 
 	for (unsigned l = 0; l < format->levels; l++)
-		if (format->leaves >> l & 1 &&
-		    pt_entry_encode(format, PA(0), l, attr, 0, &entry))
+		if (format->leaves >> l & 1 && pt_entry_encode(format, PA(0), l, attr, 0, &entry))
 			return false;
 	return true;
 }
@@ -300,12 +308,11 @@ static bool sayable(const struct pt_format *format, pt_attr attr)
 /* The attributes that the tests use: whatever of these the format can say. */
 static void choose_attrs(struct kit *k)
 {
-	static const uint32_t rights[] = {PT_READ | PT_WRITE, PT_READ,
-		PT_READ | PT_WRITE | PT_USER, PT_READ | PT_USER,
-		PT_READ | PT_WRITE | PT_EXEC, PT_READ | PT_EXEC,
+	static const uint32_t rights[] = {PT_READ | PT_WRITE, PT_READ, PT_READ | PT_WRITE | PT_USER,
+		PT_READ | PT_USER, PT_READ | PT_WRITE | PT_EXEC, PT_READ | PT_EXEC,
 		PT_READ | PT_WRITE | PT_EXEC | PT_USER, PT_READ | PT_EXEC | PT_USER};
-	static const uint32_t more[] = {0, PT_SOFT, PT_GLOBAL,
-		PT_TYPE_UNCACHED << PT_ATTR_TYPE_AT, PT_TYPE_DEVICE << PT_ATTR_TYPE_AT};
+	static const uint32_t more[] = {0, PT_SOFT, PT_GLOBAL, PT_TYPE_UNCACHED << PT_ATTR_TYPE_AT,
+		PT_TYPE_DEVICE << PT_ATTR_TYPE_AT};
 
 	for (size_t m = 0; m < sizeof(more) / sizeof(more[0]); m++) {
 		for (size_t r = 0; r < sizeof(rights) / sizeof(rights[0]); r++) {
@@ -323,7 +330,8 @@ static void choose_attrs(struct kit *k)
 	k->ro.flags &= ~(uint32_t)PT_WRITE;
 }
 
-/* Finds the byte order of entries: the root entry of a mapped page points to a table in one only. */
+/* Finds the byte order of entries: the root entry of a mapped page points to a table in one only.
+ */
 static bool find_order(struct kit *k)
 {
 	struct pt_entry_info info;
@@ -408,8 +416,7 @@ struct kit_counts kit_run_format(const struct kit_machine *machine, const struct
 	return counts;
 }
 
-struct kit_counts kit_run(const struct kit_machine *machine,
-    const struct pt_format *const *formats)
+struct kit_counts kit_run(const struct kit_machine *machine, const struct pt_format *const *formats)
 {
 	struct kit_counts all = {0, 0, 0, 0};
 

@@ -14,8 +14,8 @@ struct kit_machine {
 	void *ctx;
 
 	/*
-	 * A memory of frames of 2^page_shift bytes: online, nothing in use, room for some 200 tables
-	 * of that size. NULL: this machine has none. One at a time.
+	 * A memory of frames of 2^page_shift bytes: online, nothing in use, room for some 200
+	 * tables of that size. NULL: this machine has none. One at a time.
 	 */
 	struct pt_memory *(*open)(void *ctx, unsigned page_shift);
 
@@ -24,6 +24,9 @@ struct kit_machine {
 
 	/* While hold is true no grace period ends but by a wait. NULL: the machine cannot. */
 	void (*hold_grace)(void *ctx, bool hold);
+
+	/* Stores an entry as an MMU would, which tells nobody. NULL: memcpy. */
+	void (*poke)(void *ctx, void *entry, const void *bytes, size_t size);
 
 	/* Flushes made since open. NULL: not counted. */
 	uint64_t (*flushes)(void *ctx);

@@ -16,12 +16,12 @@ struct kit {
 	const struct kit_machine *machine;
 	const struct pt_format *format;
 	struct pt_memory *memory;
-	uint32_t flags; /* of the spaces */
+	uint32_t flags;    /* of the spaces */
 	struct pt_space a; /* the lower id */
 	struct pt_space b;
-	bool swapped;   /* entries are not in the byte order of this CPU */
-	pt_attr rw;     /* readable, writable; the first that the format can say */
-	pt_attr ro;     /* readable */
+	bool swapped;            /* entries are not in the byte order of this CPU */
+	pt_attr rw;              /* readable, writable; the first that the format can say */
+	pt_attr ro;              /* readable */
 	pt_attr attr[KIT_ATTRS]; /* different combinations that all leaf levels can say */
 	unsigned attrs;
 	struct pt_run run[KIT_RUNS]; /* a buffer of a gather, and what was handed over */
@@ -85,12 +85,16 @@ unsigned kit_halves(const struct kit *k, struct kit_half half[2]);
 uint64_t kit_pa(const struct kit *k, unsigned level, unsigned n);
 
 /* Does va translate to pa with these attributes, by a leaf of this level. */
+#define KIT_ANY_LEVEL PT_MAX_LEVELS
 bool kit_maps(struct kit *k, const struct pt_space *space, uint64_t va, uint64_t pa, pt_attr attr,
     unsigned level);
 bool kit_unmapped(struct kit *k, const struct pt_space *space, uint64_t va);
 
 /* The level of the leaf at va; PT_MAX_LEVELS: none. */
 unsigned kit_level(const struct pt_space *space, uint64_t va);
+
+/* Bytes of the leaf or contiguous run at va; 0: not mapped. */
+uint64_t kit_size(const struct pt_space *space, uint64_t va);
 
 /* Attribute flags at va; 0: not mapped. */
 uint32_t kit_flags(const struct pt_space *space, uint64_t va);

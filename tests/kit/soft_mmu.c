@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* What of a leaf's attributes a TLB keeps; accessed is set by whoever fills it. */
-#define CACHED (PT_READ | PT_WRITE | PT_EXEC | PT_USER | PT_GLOBAL | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK)
+#define CACHED                                                                                     \
+	(PT_READ | PT_WRITE | PT_EXEC | PT_USER | PT_GLOBAL | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK)
 
 static void wrong(struct soft_mmu *mmu, const char *what, const struct soft_entry *e)
 {
@@ -92,7 +93,8 @@ unsigned soft_mmu_entry(const struct soft_mmu *mmu, const struct pt_space *space
 	unsigned l = mmu->format->levels - 1u;
 
 	for (;; l--) {
-		uint64_t e = raw_entry(mmu, table + slot_index(mmu, l, va) * mmu->format->entry_bytes);
+		uint64_t e =
+		    raw_entry(mmu, table + slot_index(mmu, l, va) * mmu->format->entry_bytes);
 
 		if (pt_entry_decode(mmu->format, e, l, info))
 			info->kind = PT_ENTRY_INVALID;
@@ -190,8 +192,8 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 	size_t n = (size_t)1 << mmu->format->bits[level];
 
 	if (at >= table && at < table + n * bytes) {
-		for (size_t i = (size_t)(at - table) / bytes; i < n && table + i * bytes < at + size;
-		     i++)
+		for (size_t i = (size_t)(at - table) / bytes;
+		    i < n && table + i * bytes < at + size; i++)
 			entry_written(mmu, space, base + i * slot_size(mmu, level), level,
 			    table + i * bytes);
 		return true;
@@ -201,8 +203,8 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 
 		if (!pt_entry_decode(mmu->format, number(mmu, table + i * bytes), level, &info) &&
 		    info.kind == PT_ENTRY_TABLE &&
-		    find_written(mmu, space, info.pa.v, level - 1,
-			base + i * slot_size(mmu, level), at, size))
+		    find_written(mmu, space, info.pa.v, level - 1, base + i * slot_size(mmu, level),
+			at, size))
 			return true;
 	}
 	return false;
@@ -217,9 +219,8 @@ static void on_write(void *ctx, const void *address, size_t size)
 		return;
 	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++)
 		if (mmu->space[i] && mmu->space[i]->root)
-			(void)find_written(mmu, mmu->space[i],
-			    pt_space_root(mmu->space[i]).pa.v, mmu->format->levels - 1u, 0,
-			    address, size);
+			(void)find_written(mmu, mmu->space[i], pt_space_root(mmu->space[i]).pa.v,
+			    mmu->format->levels - 1u, 0, address, size);
 }
 
 void soft_mmu_attach(struct soft_mmu *mmu, const struct pt_space *space)
@@ -318,8 +319,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 
 		if (!e->space || (!request->kernel && e->space->cookie != request->cookie))
 			continue;
-		if (!(levels >> e->level & 1) ||
-		    !overlaps(e, request->start.v, request->last.v))
+		if (!(levels >> e->level & 1) || !overlaps(e, request->start.v, request->last.v))
 			continue;
 		dropped[n++] = *e;
 		e->space = NULL;
@@ -396,8 +396,8 @@ void soft_mmu_release(struct soft_mmu *mmu, const struct pt_run *runs, size_t co
 		const struct soft_entry *e = &mmu->cache[i];
 
 		for (size_t r = 0; e->space && !e->table && r < count; r++)
-			if (runs[r].pa.v < e->pa + e->size &&
-			    e->pa < runs[r].pa.v + runs[r].size && !still_true(mmu, e))
+			if (runs[r].pa.v < e->pa + e->size && e->pa < runs[r].pa.v + runs[r].size &&
+			    !still_true(mmu, e))
 				wrong(mmu, "memory was released before the flush", e);
 	}
 }

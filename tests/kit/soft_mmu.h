@@ -18,9 +18,9 @@
 /* A cached entry: of a leaf, or of a table (walk cache). */
 struct soft_entry {
 	const struct pt_space *space; /* NULL: unused */
-	uint64_t va;   /* first that the entry translates */
-	uint64_t size; /* bytes that it translates: more than an entry for a contiguous run */
-	uint64_t pa;   /* of the memory, or of the table */
+	uint64_t va;                  /* first that the entry translates */
+	uint64_t size;  /* bytes that it translates: more than an entry for a contiguous run */
+	uint64_t pa;    /* of the memory, or of the table */
 	uint32_t flags; /* leaf: attributes */
 	unsigned level;
 	bool table;
@@ -32,10 +32,10 @@ struct soft_mmu {
 	const struct ref_format *ref;
 	const struct pt_space *space[SOFT_MMU_SPACES];
 	struct soft_entry cache[SOFT_MMU_ENTRIES];
-	unsigned next;    /* slot that the next entry takes */
+	unsigned next; /* slot that the next entry takes */
 	uint64_t walks;
-	uint64_t breaks;  /* live entries replaced, break-before-make formats */
-	char fault[160];  /* the first thing found wrong; empty: none */
+	uint64_t breaks; /* live entries replaced, break-before-make formats */
+	char fault[160]; /* the first thing found wrong; empty: none */
 };
 
 /* Takes the hooks of the port. Spaces of one format; their cookie is their own address. */
@@ -63,7 +63,8 @@ enum ref_status soft_mmu_walk(const struct soft_mmu *mmu, const struct pt_space 
 enum ref_status soft_mmu_visit(const struct soft_mmu *mmu, const struct pt_space *space,
     const struct ref_visitor *visitor);
 
-/* What was found wrong so far, with all that is cached compared with the tables now; NULL: nothing. */
+/* What was found wrong so far, with all that is cached compared with the tables now; NULL: nothing.
+ */
 const char *soft_mmu_check(struct soft_mmu *mmu);
 
 /* Runs that a gather hands over: nothing that is cached may still reach them. */

@@ -248,10 +248,10 @@ const void *test_port_unwritten(const struct test_port *t)
 	for (size_t at = 0; at < t->size; at += frame) {
 		pt_pfn pfn = (t->first_pa + at) >> t->config.page_shift;
 		unsigned type = memdesc_type(pt_page_memdesc(t->memory, pfn));
-		const char *byte = type == MEMDESC_PAGE_TABLE &&
-					   memcmp(t->arena + at, t->shadow + at, frame) ?
-				       differs(t, at) :
-				       NULL;
+		const char *byte =
+		    type == MEMDESC_PAGE_TABLE && memcmp(t->arena + at, t->shadow + at, frame)
+			? differs(t, at)
+			: NULL;
 
 		if (byte)
 			return byte;

@@ -21,19 +21,20 @@ struct test_port {
 	uint64_t first_pa; /* of the arena */
 	size_t size;       /* bytes of the arena */
 	char *arena;
-	char *shadow;      /* the arena as write-backs have told of it */
+	char *shadow; /* the arena as write-backs have told of it */
 	void *block;
 	void *words[TEST_PORT_SECTIONS];
 	unsigned sections;
 	unsigned in_section; /* nesting of read sections */
 	bool pinned;
-	bool hold_grace;     /* grace periods end only by test_port_grace or a wait */
-	uint64_t started;    /* cookie of the last grace period started */
-	uint64_t over;       /* those up to this cookie are over */
+	bool hold_grace;  /* grace periods end only by test_port_grace or a wait */
+	uint64_t started; /* cookie of the last grace period started */
+	uint64_t over;    /* those up to this cookie are over */
 	uint64_t waits;
-	uint64_t flushes;    /* since the port was opened */
+	uint64_t flushes;                         /* since the port was opened */
 	struct pt_flush flush[TEST_PORT_FLUSHES]; /* the last of them, at number % size */
-	/* Hooks of a test, may be NULL: before the record of a flush; before the shadow is updated. */
+	/* Hooks of a test, may be NULL: before the record of a flush; before the shadow is updated.
+	 */
 	void (*on_flush)(void *ctx, const struct pt_flush *request);
 	void (*on_write)(void *ctx, const void *address, size_t size);
 	void *hook;
@@ -67,7 +68,7 @@ void test_port_poke(struct test_port *t, uint64_t pa, const void *bytes, size_t 
 
 /* The code with which a hardened build stops at a statement; 0: it does not. */
 #define TEST_PORT_STOP(t, statement)                                                               \
-	((t)->armed = true, (t)->code = 0,                                                         \
-	    setjmp((t)->jump) == 0 ? (void)(statement) : (void)0, (t)->armed = false, (t)->code)
+	((t)->armed = true, (t)->code = 0, setjmp((t)->jump) == 0 ? (void)(statement) : (void)0,   \
+	    (t)->armed = false, (t)->code)
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * An executable model of spaces: arrays of page -> address, attributes, accessed, dirty; and random
- * operations made on the model and on the library alike. What a leaf is (how much one entry maps) is
- * learnt from the reference walker, since accessed and dirty belong to leaves; all else is foretold.
+ * operations made on the model and on the library alike. What a leaf is (how much one entry maps)
+ * is learnt from the reference walker, since accessed and dirty belong to leaves; all else is
+ * foretold.
  */
 #ifndef TESTS_UNIT_MODEL_H
 #define TESTS_UNIT_MODEL_H
@@ -49,7 +50,7 @@ struct model {
 	uint64_t window[MODEL_WINDOWS]; /* addresses at which a window starts */
 	unsigned windows;
 	unsigned window_pages;
-	unsigned pages; /* in all windows */
+	unsigned pages;            /* in all windows */
 	pt_attr attr[MODEL_ATTRS]; /* that the format can say */
 	unsigned attrs;
 	uint64_t seed;

@@ -30,8 +30,8 @@ static void compare_page(const struct model *m, unsigned s, unsigned page)
 		    (unsigned long long)va, (unsigned long long)t.pa.v,
 		    (unsigned long long)(p->pa + offset));
 	if (!same_attr(t.attr, p->attr))
-		model_fail(m, "space %u page %u (va %#llx): attributes %#x %#x, expected %#x %#x", s,
-		    page, (unsigned long long)va, t.attr.flags, t.attr.format, p->attr.flags,
+		model_fail(m, "space %u page %u (va %#llx): attributes %#x %#x, expected %#x %#x",
+		    s, page, (unsigned long long)va, t.attr.flags, t.attr.format, p->attr.flags,
 		    p->attr.format);
 	if (t.size < model_page_size(m) || t.size & (t.size - 1))
 		model_fail(m, "space %u page %u: a leaf of %#llx bytes", s, page,
@@ -68,6 +68,23 @@ struct walk {
 	struct pt_piece last;
 };
 
+/* Does a piece go on where the last one ended, in everything. */
+static bool continues(const struct pt_piece *last, const struct pt_piece *piece)
+{
+	return last->size && last->va.v + last->size == piece->va.v &&
+	       last->pa.v + last->size == piece->pa.v && last->level == piece->level &&
+	       same_attr(last->attr, piece->attr);
+}
+
+/* Is the next page of a walk what the piece says. */
+static bool is_next(const struct walk *w, const struct pt_piece *piece, uint64_t pa)
+{
+	const struct model_page *page = &w->m->page[w->s][w->next];
+
+	return w->next < w->end && page->mapped && page->pa == pa &&
+	       same_attr(page->attr, piece->attr);
+}
+
 static int walk_piece(void *ctx, const struct pt_piece *piece)
 {
 	struct walk *w = ctx;
@@ -78,16 +95,13 @@ static int walk_piece(void *ctx, const struct pt_piece *piece)
 
 	if (!piece->size || piece->size % model_page_size(m))
 		model_fail(m, "walk: a piece of %#llx bytes", (unsigned long long)piece->size);
-	if (w->last.size && w->last.va.v + w->last.size == piece->va.v &&
-	    w->last.pa.v + w->last.size == pa && w->last.level == piece->level &&
-	    same_attr(w->last.attr, piece->attr))
+	if (continues(&w->last, piece))
 		model_fail(m, "walk: two pieces that are one");
 	while (w->next < w->end && model_va(m, w->next) != piece->va.v)
 		if (page[w->next++].mapped)
 			model_fail(m, "walk: page %u is missing", w->next - 1);
 	for (; left; left--, w->next++, pa += model_page_size(m))
-		if (w->next >= w->end || !page[w->next].mapped || page[w->next].pa != pa ||
-		    !same_attr(page[w->next].attr, piece->attr))
+		if (!is_next(w, piece, pa))
 			model_fail(m, "walk: piece at va %#llx is wrong at page %u",
 			    (unsigned long long)piece->va.v, w->next);
 	w->last = *piece;
@@ -132,11 +146,11 @@ static uint64_t ring_length(const struct ptdesc *pmd)
 	return n;
 }
 
-static int see_table(void *ctx, uint64_t va, uint64_t pa, unsigned level)
+/* A linked table's descriptor is its own and says what it is. */
+static const struct ptdesc *check_descriptor(const struct model *m, uint64_t va, uint64_t pa,
+    unsigned level)
 {
-	struct tables *t = ctx;
-	const struct model *m = t->m;
-	struct ptdesc *pt = ptdesc_from_pa(m->port.memory, pt_make_pa(pa));
+	const struct ptdesc *pt = ptdesc_from_pa(m->port.memory, pt_make_pa(pa));
 	unsigned top = m->format->levels - 1u;
 
 	if (!pt || ptdesc_pa(m->port.memory, pt).v != pa || ptdesc_level(pt) != level)
@@ -148,6 +162,15 @@ static int see_table(void *ctx, uint64_t va, uint64_t pa, unsigned level)
 	if (level != top && !pt->shared && ptdesc_base(pt) != va)
 		model_fail(m, "table at va %#llx level %u has base %#llx", (unsigned long long)va,
 		    level, (unsigned long long)ptdesc_base(pt));
+	return pt;
+}
+
+static int see_table(void *ctx, uint64_t va, uint64_t pa, unsigned level)
+{
+	struct tables *t = ctx;
+	const struct model *m = t->m;
+	const struct ptdesc *pt = check_descriptor(m, va, pa, level);
+
 	if (!pt->shared || pt->space == &m->space[t->s]) {
 		t->level[level]++;
 		t->deposits += ring_length(pt);
@@ -254,6 +277,20 @@ struct forbidden {
 	bool prune;
 };
 
+/* Should pt_prune have freed a table of [va, last]. */
+static bool is_pruned(const struct forbidden *f, const struct ptdesc *pt, uint64_t va,
+    uint64_t last)
+{
+	return !pt->used && !pt->shared && va >= f->floor && last <= f->ceiling;
+}
+
+/* Should pt_unmap have. */
+static bool is_unmapped(const struct forbidden *f, const struct ptdesc *pt, uint64_t va,
+    uint64_t last, unsigned level)
+{
+	return (va >= f->va && last <= f->last) || (!level && !pt->used);
+}
+
 static int see_forbidden(void *ctx, uint64_t va, uint64_t pa, unsigned level)
 {
 	const struct forbidden *f = ctx;
@@ -261,15 +298,11 @@ static int see_forbidden(void *ctx, uint64_t va, uint64_t pa, unsigned level)
 	unsigned shift = pt_format_shift(format, level) + format->bits[level];
 	uint64_t last = va | ((UINT64_C(1) << shift) - 1);
 	const struct ptdesc *pt = ptdesc_from_pa(f->m->port.memory, pt_make_pa(pa));
-	bool gone;
+	bool overlaps = va <= f->last && last >= f->va;
 
-	if (level == format->levels - 1u || va > f->last || last < f->va)
+	if (level == format->levels - 1u || !overlaps)
 		return 0;
-	if (f->prune)
-		gone = !pt->used && !pt->shared && va >= f->floor && last <= f->ceiling;
-	else
-		gone = (va >= f->va && last <= f->last) || (!level && !pt->used);
-	if (gone)
+	if (f->prune ? is_pruned(f, pt, va, last) : is_unmapped(f, pt, va, last, level))
 		model_fail(f->m, "table at va %#llx level %u should have gone",
 		    (unsigned long long)va, level);
 	return 0;

@@ -193,7 +193,8 @@ static int occupied(const struct model *m, unsigned s, struct span span)
 		if (!p->truly)
 			continue;
 		slot = truly_span(m, i);
-		for (unsigned j = i; j < slot.first + slot.count && j < span.first + span.count; j++)
+		for (unsigned j = i; j < slot.first + slot.count && j < span.first + span.count;
+		    j++)
 			if (m->page[s][j].mapped)
 				return -PT_EEXIST;
 		return -PT_ESPLIT;
@@ -288,8 +289,7 @@ static void check_gather(struct model *m)
 
 	qsort(m->want.frame, n, sizeof(*m->want.frame), by_frame);
 	qsort(m->got.frame, m->got.count, sizeof(*m->got.frame), by_frame);
-	if (m->got.count != n || m->gather.count ||
-	    m->gather.released != n * model_page_size(m))
+	if (m->got.count != n || m->gather.count || m->gather.released != n * model_page_size(m))
 		model_fail(m, "the gather handed over %zu pages (%llu bytes), expected %zu",
 		    m->got.count, (unsigned long long)m->gather.released, n);
 	for (size_t i = 0; i < n; i++)
@@ -305,8 +305,8 @@ static void check_gather(struct model *m)
 #define MAP_FLAGS (PT_SMALL | PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE)
 
 /* Maps in the model as far as a call gets; its answer. */
-static int model_map(struct model *m, unsigned s, struct span span, uint64_t pa,
-    const pt_pa *list, pt_attr attr, uint32_t flags)
+static int model_map(struct model *m, unsigned s, struct span span, uint64_t pa, const pt_pa *list,
+    pt_attr attr, uint32_t flags)
 {
 	while (span.count) {
 		struct span piece = next_piece(m, span, flags);
@@ -472,8 +472,7 @@ static struct span step_unmap(struct model *m)
 	unsigned s = any_space(m);
 	struct span span = any_span(m);
 
-	unmap(m, s, span,
-	    any_flags(m, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE));
+	unmap(m, s, span, any_flags(m, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE));
 	return span;
 }
 
@@ -584,13 +583,24 @@ static int on_dirty(void *ctx, const struct pt_piece *piece)
 			     (unsigned)((va - model_va(m, d->span.first)) / model_page_size(m));
 		const struct model_page *p = &m->page[d->s][i];
 
-		if (i >= d->span.first + d->span.count || !p->mapped ||
-		    p->pa != piece->pa.v + at || p->attr.flags != piece->attr.flags ||
-		    !(p->attr.flags & PT_DIRTY))
-			model_fail(m, "a dirty piece at va %#llx is wrong",
-			    (unsigned long long)va);
+		if (i >= d->span.first + d->span.count || !p->mapped || p->pa != piece->pa.v + at ||
+		    p->attr.flags != piece->attr.flags || !(p->attr.flags & PT_DIRTY))
+			model_fail(m, "a dirty piece at va %#llx is wrong", (unsigned long long)va);
 	}
 	return 0;
+}
+
+static uint64_t dirty_bytes(const struct model *m, unsigned s, struct span span)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = span.first; i < span.first + span.count; i++) {
+		const struct model_page *p = &m->page[s][i];
+
+		if (p->mapped && p->attr.flags & PT_DIRTY)
+			bytes += model_page_size(m);
+	}
+	return bytes;
 }
 
 static struct span step_dirty(struct model *m)
@@ -598,18 +608,13 @@ static struct span step_dirty(struct model *m)
 	unsigned s = any_space(m);
 	struct dirty d = {.m = m, .s = s, .span = any_span(m)};
 	bool call = model_chance(m, 70);
-	uint64_t wanted = 0;
+	uint64_t wanted;
 	uint64_t bytes;
 	int err;
 
 	m->mixed = any_truly(m, s, d.span);
 	SAY(m, "dirty space %u pages %u+%u", s, d.span.first, d.span.count);
-	for (unsigned i = d.span.first; i < d.span.first + d.span.count; i++) {
-		const struct model_page *p = &m->page[s][i];
-
-		if (p->mapped && p->attr.flags & PT_DIRTY)
-			wanted += model_page_size(m);
-	}
+	wanted = dirty_bytes(m, s, d.span);
 	err = pt_dirty(&m->space[s], va_of(m, d.span), size_of(m, d.span), call ? on_dirty : NULL,
 	    &d, &bytes);
 	if (!expect(m, err, 0))
@@ -716,6 +721,26 @@ static bool is_shared(const struct model *m, uint64_t entry_pa)
 	return ptdesc_from_pa(m->port.memory, pt_make_pa(entry_pa))->shared;
 }
 
+/* Is page i from first on mapped as the first is, to the memory that follows. */
+static bool is_alike(const struct model *m, const struct model_page *first, unsigned i)
+{
+	const struct model_page *p = &first[i];
+
+	return p->mapped && p->pa == first->pa + i * model_page_size(m) &&
+	       (p->attr.flags | AD) == (first->attr.flags | AD) &&
+	       p->attr.format == first->attr.format;
+}
+
+/* Is a page mapped by a leaf of a level, in a table that is not shared. */
+static bool is_part(struct model *m, unsigned s, unsigned page, unsigned level)
+{
+	struct ref_result leaf;
+	struct span pages;
+
+	return model_leaf(m, s, page, &leaf, &pages) && leaf.level == level &&
+	       !is_shared(m, leaf.entry_pa);
+}
+
 /* Can the slot of a level around a page be put together: its first page, or 0 and false. */
 static bool can_collapse(struct model *m, unsigned s, unsigned page, unsigned level,
     struct span *slot)
@@ -731,19 +756,9 @@ static bool can_collapse(struct model *m, unsigned s, unsigned page, unsigned le
 	first = &m->page[s][slot->first];
 	if (!first->mapped || first->pa % (n * model_page_size(m)) || first->truly)
 		return false;
-	for (unsigned i = 0; i < n; i++) {
-		const struct model_page *p = &first[i];
-		struct ref_result leaf;
-		struct span pages;
-
-		if (!p->mapped || p->pa != first->pa + i * model_page_size(m) ||
-		    (p->attr.flags | AD) != (first->attr.flags | AD) ||
-		    p->attr.format != first->attr.format)
+	for (unsigned i = 0; i < n; i++)
+		if (!is_alike(m, first, i) || !is_part(m, s, slot->first + i, level - 1))
 			return false;
-		if (!model_leaf(m, s, slot->first + i, &leaf, &pages) || leaf.level != level - 1 ||
-		    is_shared(m, leaf.entry_pa))
-			return false;
-	}
 	return true;
 }
 
@@ -888,6 +903,7 @@ static struct span step_move(struct model *m)
 	struct span from = any_span(m);
 	struct span to = any_span_of(m, from.count);
 	uint32_t flags = any_flags(m, PT_DEPOSIT | PT_KEEP_TABLES | PT_MAY_SLEEP);
+	bool any = false;
 	int err;
 
 	SAY(m, "move space %u pages %u+%u to %u flags %#x", s, from.first, from.count, to.first,
@@ -900,9 +916,13 @@ static struct span step_move(struct model *m)
 
 		if (p->mapped)
 			set_page(m, s, to.first + i, p->pa, p->attr);
+		any |= p->mapped;
 		p->mapped = false;
 	}
 	model_compare(m, to);
+	/* The table that covers both ranges stays, also when it is empty because nothing moved. */
+	if (any && !(flags & PT_KEEP_TABLES))
+		model_pruned(m, s, from, 0, UINT64_MAX);
 	m->done[14]++;
 	return from;
 }
@@ -923,7 +943,8 @@ static int shareable(const struct model *m, unsigned s, unsigned page, bool sour
 		uint64_t va = model_va(m, page);
 		uint64_t slot = UINT64_C(1) << pt_format_shift(m->format, 2);
 
-		va = (va & ~(slot - 1)) + (uint64_t)i * (UINT64_C(1) << pt_format_shift(m->format, 1));
+		va = (va & ~(slot - 1)) +
+		     (uint64_t)i * (UINT64_C(1) << pt_format_shift(m->format, 1));
 		(void)soft_mmu_entry(&m->mmu, &m->space[s], va, 1, &info);
 		if (info.kind == PT_ENTRY_TABLE)
 			return -PT_ESPLIT;
@@ -938,8 +959,9 @@ static void make_shareable(struct model *m, unsigned src, unsigned dst, struct s
 	uint64_t pa = any_pa(m, slot) & ~(2 * large * model_page_size(m) - 1);
 
 	unmap(m, dst, slot, 0);
-	expect(m, pt_prune(&m->space[dst], va_of(m, slot), size_of(m, slot), pt_make_va(0),
-		      pt_make_va(0)),
+	expect(m,
+	    pt_prune(&m->space[dst], va_of(m, slot), size_of(m, slot), pt_make_va(0),
+		pt_make_va(0)),
 	    0);
 	if (!truly_cut(m, src, slot))
 		unmap(m, src, slot, 0);
@@ -962,8 +984,8 @@ static struct span step_share(struct model *m)
 
 	SAY(m, "share_table space %u to %u page %u", src, dst, page);
 	if (m->format->levels < 4) {
-		err = pt_share_table(&m->space[dst], &m->space[src],
-		    pt_make_va(model_va(m, page)), 0);
+		err = pt_share_table(&m->space[dst], &m->space[src], pt_make_va(model_va(m, page)),
+		    0);
 		expect(m, err, -PT_ENOTSUP);
 		return span;
 	}
@@ -1064,11 +1086,26 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{step_map, 16},     {step_map_list, 4}, {step_cursor, 1},  {step_replace, 6},
-	{step_unmap, 10},   {step_protect, 8},  {step_age, 4},     {step_dirty, 4},
-	{step_access, 14},  {step_split, 4},    {step_collapse, 8}, {step_populate, 3},
-	{step_prune, 4},    {step_copy, 10},    {step_move, 8},    {step_share, 3},
-	{step_unshare, 1},  {step_destroy, 1},  {step_walk, 3},    {step_grace, 2},
+	{step_map, 16},
+	{step_map_list, 4},
+	{step_cursor, 1},
+	{step_replace, 6},
+	{step_unmap, 10},
+	{step_protect, 8},
+	{step_age, 4},
+	{step_dirty, 4},
+	{step_access, 14},
+	{step_split, 4},
+	{step_collapse, 8},
+	{step_populate, 3},
+	{step_prune, 4},
+	{step_copy, 10},
+	{step_move, 8},
+	{step_share, 3},
+	{step_unshare, 1},
+	{step_destroy, 1},
+	{step_walk, 3},
+	{step_grace, 2},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -34,8 +34,8 @@ static void make_tree(struct kit *kit, struct tree *tree)
 	for (unsigned l = 3; l > 0; l--)
 		set(kit, tree->pa[l], MAPPED, l, tree->pa[l - 1] | 7);
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(pt_entry_encode(&pt_format_x86_64, pt_make_pa(0x5000 + i * 0x1000), 0,
-				     pt_make_attr(PT_READ | PT_WRITE), 0, &leaf),
+		assert_int_equal(pt_entry_encode(&pt_format_x86_64, pt_make_pa(0x5000 + i * 0x1000),
+				     0, pt_make_attr(PT_READ | PT_WRITE), 0, &leaf),
 		    0);
 		set(kit, tree->pa[0], MAPPED + i * 0x1000, 0, leaf);
 	}
@@ -51,8 +51,8 @@ static void open_tree(struct kit *kit, struct tree *tree)
 
 static int adopt(struct kit *kit, struct pt_space *space, uint64_t root)
 {
-	return pt_space_adopt(space, kit->memory, &pt_format_x86_64,
-	    PT_SPACE_KERNEL | PT_SPACE_MMU, NULL, pt_make_pa(root));
+	return pt_space_adopt(space, kit->memory, &pt_format_x86_64, PT_SPACE_KERNEL | PT_SPACE_MMU,
+	    NULL, pt_make_pa(root));
 }
 
 static void test_adopted_space_is_like_others(void **state)

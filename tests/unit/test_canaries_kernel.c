@@ -8,7 +8,8 @@
 
 uint64_t pt_defects;
 
-/* Loads and unloads often enough that tables come back from their grace period and are used again. */
+/* Loads and unloads often enough that tables come back from their grace period and are used again.
+ */
 static void load_and_unload(struct kit *kit, struct pt_space *space)
 {
 	for (unsigned i = 0; i < 40; i++) {

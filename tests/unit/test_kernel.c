@@ -53,7 +53,8 @@ static void test_direct_map_is_large(void **state)
 	close_all(&kit, &space);
 }
 
-/* D1 and D2: a thousand loads and unloads; every table that comes goes, and is a table meanwhile. */
+/* D1 and D2: a thousand loads and unloads; every table that comes goes, and is a table meanwhile.
+ */
 static void test_module_load_and_unload(void **state)
 {
 	struct pt_space space;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Every call on a space with every kind of bad argument: a distinct error each, and nothing changed.
- * One space has a page and a large leaf mapped; after each refused call both are still there.
+ * Every call on a space with every kind of bad argument: a distinct error each, and nothing
+ * changed. One space has a page and a large leaf mapped; after each refused call both are still
+ * there.
  */
 #include <ptdesc/kernel.h>
 #include <ptdesc/space.h>
@@ -52,7 +53,7 @@ static void unchanged(void)
 	assert_int_equal(t.size, SIZE);
 	pt_space_stats(&space, &stats);
 	assert_int_equal(stats.tables[0] * 1000 + stats.tables[1] * 100 + stats.tables[2] * 10 +
-		stats.tables[3],
+			     stats.tables[3],
 	    1221);
 }
 
@@ -166,8 +167,8 @@ static void test_ranges(void **state)
 static void test_unknown_flags(void **state)
 {
 	static const uint32_t takes_flags = 1u << MAP | 1u << MAP_LIST | 1u << MAP_REPLACE |
-	    1u << UNMAP | 1u << PROTECT | 1u << COPY | 1u << MOVE_FROM | 1u << SPLIT |
-	    1u << POPULATE;
+					    1u << UNMAP | 1u << PROTECT | 1u << COPY |
+					    1u << MOVE_FROM | 1u << SPLIT | 1u << POPULATE;
 
 	(void)state;
 	for (enum call call = 0; call < CALLS; call++)
@@ -193,8 +194,7 @@ static void test_attributes_and_memory(void **state)
 	assert_int_equal(pt_protect(&space, pt_make_va(PAGE), 4096,
 			     pt_make_attr(PT_READ | pt_attr_type(PT_TYPE_DEVICE)), 0),
 	    -PT_EATTR);
-	assert_int_equal(pt_map(&space, va, 4096, pt_make_pa(UINT64_C(1) << 52), ATTR, 0),
-	    -PT_EPA);
+	assert_int_equal(pt_map(&space, va, 4096, pt_make_pa(UINT64_C(1) << 52), ATTR, 0), -PT_EPA);
 	assert_int_equal(pt_map(&space, va, 8192, pt_make_pa((UINT64_C(1) << 52) - 4096), ATTR, 0),
 	    -PT_EPA);
 	assert_int_equal(pt_map(&space, va, 4096, pt_make_pa(1), ATTR, 0), -PT_EALIGN);
@@ -277,12 +277,68 @@ static void test_no_space(void **state)
 	unchanged();
 }
 
+/* Every call on a space that is none, or is one no more. */
+static void refuses_all(struct pt_space *none)
+{
+	struct pt_fault_report report;
+	struct pt_translation t;
+	const pt_pa pa = {0};
+	uint64_t bytes;
+
+	assert_int_equal(pt_space_destroy(none, NULL), -PT_EINVAL);
+	assert_int_equal(pt_map(none, pt_make_va(PAGE), 4096, pa, ATTR, 0), -PT_EINVAL);
+	assert_int_equal(pt_map_list(none, pt_make_va(PAGE), &pa, 1, ATTR, 0), -PT_EINVAL);
+	assert_int_equal(pt_map_replace(none, pt_make_va(PAGE), 4096, pa, ATTR, 0, NULL),
+	    -PT_EINVAL);
+	assert_int_equal(pt_unmap(none, pt_make_va(PAGE), 4096, 0, NULL), -PT_EINVAL);
+	assert_int_equal(pt_protect(none, pt_make_va(PAGE), 4096, ATTR, 0), -PT_EINVAL);
+	assert_int_equal(pt_translate(none, pt_make_va(PAGE), &t), -PT_EINVAL);
+	assert_int_equal(pt_walk(none, pt_make_va(PAGE), 4096, no_piece, NULL), -PT_EINVAL);
+	assert_int_equal(pt_copy(&space, none, pt_make_va(0), 4096, 0), -PT_EINVAL);
+	assert_int_equal(pt_move(none, pt_make_va(PAGE), 4096, pt_make_va(0), 0), -PT_EINVAL);
+	assert_int_equal(pt_split(none, pt_make_va(LARGE), SIZE, 0, 0), -PT_EINVAL);
+	assert_int_equal(pt_collapse(none, pt_make_va(LARGE), 1, 0), -PT_EINVAL);
+	assert_int_equal(pt_populate(none, pt_make_va(0), 4096, 0, 0), -PT_EINVAL);
+	assert_int_equal(pt_prune(none, pt_make_va(0), 4096, pt_make_va(0), pt_make_va(0)),
+	    -PT_EINVAL);
+	assert_int_equal(pt_share_table(&space, none, pt_make_va(PAGE), 0), -PT_EINVAL);
+	assert_int_equal(pt_unshare_table(none, pt_make_va(PAGE)), -PT_EINVAL);
+	assert_int_equal(pt_age(none, pt_make_va(PAGE), 4096, &bytes), -PT_EINVAL);
+	assert_int_equal(pt_dirty(none, pt_make_va(PAGE), 4096, NULL, NULL, &bytes), -PT_EINVAL);
+	assert_int_equal(pt_access_fault(none, pt_make_va(PAGE), PT_READ), -PT_EINVAL);
+	assert_int_equal(pt_check(none, &report), -PT_EINVAL);
+	assert_int_equal(pt_direct_map(none, pt_make_va(0), 4096, pa, 0), -PT_EINVAL);
+	assert_int_equal(pt_set_memory_ro(none, pt_make_va(PAGE), 4096, 0), -PT_EINVAL);
+	unchanged();
+}
+
+static void test_null_and_destroyed(void **state)
+{
+	struct pt_space gone;
+
+	(void)state;
+	refuses_all(NULL);
+	assert_int_equal(pt_space_init(&gone, kit.memory, &pt_format_x86_64, 0, NULL), 0);
+	assert_int_equal(pt_space_destroy(&gone, NULL), 0);
+	refuses_all(&gone);
+	assert_int_equal(pt_copy(&gone, &space, pt_make_va(PAGE), 4096, 0), -PT_ENOTSUP);
+	assert_int_equal(pt_share_table(&gone, &space, pt_make_va(PAGE), 0), -PT_ENOTSUP);
+	assert_int_equal(pt_age(&space, pt_make_va(PAGE), 4096, NULL), -PT_EINVAL);
+	assert_int_equal(pt_dirty(&space, pt_make_va(PAGE), 4096, NULL, NULL, NULL), -PT_EINVAL);
+	assert_int_equal(pt_access_fault(&space, pt_make_va(PAGE), PT_READ | PT_GLOBAL),
+	    -PT_EINVAL);
+	assert_int_equal(pt_prune(&space, pt_make_va(PAGE), 4096, pt_make_va(1), pt_make_va(0)), 0);
+	unchanged();
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_null_and_destroyed, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_ranges, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_unknown_flags, open_space, close_space),
-		cmocka_unit_test_setup_teardown(test_attributes_and_memory, open_space, close_space),
+		cmocka_unit_test_setup_teardown(test_attributes_and_memory, open_space,
+		    close_space),
 		cmocka_unit_test_setup_teardown(test_two_spaces, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_levels, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_nothing_there, open_space, close_space),

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <ptdesc/kernel.h>
 #include <ptdesc/space.h>
 #include "tests/kit/test_port.h"
 
@@ -36,6 +37,7 @@ enum {
 	NEVER_FAILS = 1, /* needs no memory: what it needs was deposited */
 	NO_SLEEP = 2,    /* takes no PT_MAY_SLEEP */
 	LEVELS_4 = 4,    /* not on formats with fewer levels */
+	KERNEL = 8,      /* in a kernel's space */
 };
 
 #define RW pt_make_attr(PT_READ | PT_WRITE)
@@ -157,13 +159,14 @@ static void prepare_deposit(struct world *w)
 
 static int replace(struct world *w)
 {
-	return pt_map_replace(&w->a, VA(w->large + w->page), 2 * w->large, PA(0), RW, w->sleep, NULL);
+	return pt_map_replace(&w->a, VA(w->large + w->page), 2 * w->large, PA(0), RW, w->sleep,
+	    NULL);
 }
 
 static int replace_deposit(struct world *w)
 {
-	return pt_map_replace(&w->a, VA(w->large), 2 * w->large, PA(0), RW,
-	    w->sleep | PT_DEPOSIT, NULL);
+	return pt_map_replace(&w->a, VA(w->large), 2 * w->large, PA(0), RW, w->sleep | PT_DEPOSIT,
+	    NULL);
 }
 
 static int unmap_edges(struct world *w)
@@ -301,6 +304,21 @@ static int share_table(struct world *w)
 	return pt_share_table(&w->b, &w->a, VA(w->large), w->sleep);
 }
 
+static void prepare_direct(struct world *w)
+{
+	must(pt_direct_map(&w->a, VA(w->large), 3 * w->large, PA(w->large), 0));
+}
+
+static int direct_map(struct world *w)
+{
+	return pt_direct_map(&w->a, VA(w->large - w->page), 2 * w->large, PA(w->page), w->sleep);
+}
+
+static int set_memory(struct world *w)
+{
+	return pt_set_memory_ro(&w->a, VA(w->large + w->page), w->large, w->sleep);
+}
+
 static const struct scenario scenarios[] = {
 	{"space_init", NULL, init_space, NO_SLEEP},
 	{"map one page", NULL, map_one, 0},
@@ -332,6 +350,8 @@ static const struct scenario scenarios[] = {
 	{"move pages", prepare_both_sizes, move_pages, 0},
 	{"move part of a leaf", prepare_large, move_edge, 0},
 	{"share_table", prepare_large, share_table, LEVELS_4},
+	{"direct_map", NULL, direct_map, KERNEL},
+	{"set_memory", prepare_direct, set_memory, KERNEL},
 };
 
 /* --- the runs ------------------------------------------------------------------------------- */
@@ -359,9 +379,30 @@ static void close_world(struct world *w)
 	must(test_port_close(&w->port, &leaks));
 }
 
+/* What a scenario comes to, however often it failed before. */
+struct outcome {
+	struct picture a;
+	struct picture b;
+	bool known;
+};
+
+static void same_outcome(struct outcome *outcome, const struct world *w)
+{
+	struct picture a = take_picture(w, &w->a);
+	struct picture b = take_picture(w, &w->b);
+
+	if (outcome->known) {
+		assert_same(&outcome->a, &a);
+		assert_same(&outcome->b, &b);
+	}
+	outcome->a = a;
+	outcome->b = b;
+	outcome->known = true;
+}
+
 /* One scenario with the nth allocation failing. False: there is no nth. */
 static bool run_once(const struct scenario *s, const struct pt_format *format, uint32_t flags,
-    uint32_t sleep, uint64_t nth, bool forever)
+    uint32_t sleep, uint64_t nth, bool forever, struct outcome *outcome)
 {
 	struct world w;
 	struct picture before_a;
@@ -390,8 +431,7 @@ static bool run_once(const struct scenario *s, const struct pt_format *format, u
 		assert_same(&before_b, &after);
 		must(s->act(&w));
 	}
-	(void)take_picture(&w, &w.a);
-	(void)take_picture(&w, &w.b);
+	same_outcome(outcome, &w);
 	assert_null(test_port_unwritten(&w.port));
 	close_world(&w);
 	return asked >= nth;
@@ -406,13 +446,17 @@ struct counts {
 static void run_scenario(const struct scenario *s, const struct pt_format *format, uint32_t flags,
     struct counts *counts)
 {
+	struct outcome outcome = {.known = false};
+
+	if (s->flags & KERNEL)
+		flags |= PT_SPACE_KERNEL;
 	for (unsigned how = 0; how < 4; how++) {
 		uint32_t sleep = how & 2 ? PT_MAY_SLEEP : 0;
 		unsigned nth = 1;
 
 		if (sleep && s->flags & (NO_SLEEP | NEVER_FAILS))
 			continue;
-		while (run_once(s, format, flags, sleep, nth, how & 1))
+		while (run_once(s, format, flags, sleep, nth, how & 1, &outcome))
 			nth++;
 		if (!(s->flags & NEVER_FAILS))
 			assert_true(nth > 1);
@@ -447,10 +491,7 @@ static void test_mmu(void **state)
 	run_format(*state, PT_SPACE_MMU);
 }
 
-#define OF(name, format, test)                                                                     \
-	{                                                                                          \
-		name, test, NULL, NULL, (void *)(uintptr_t)&pt_format_##format                     \
-	}
+#define OF(name, format, test) {name, test, NULL, NULL, (void *)(uintptr_t)&pt_format_##format}
 
 int main(void)
 {

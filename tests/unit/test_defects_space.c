@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A test for each row of defects.md that lives in spaces, named after it. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <ptdesc/space.h>
+#include "core/defects.h"
+#include "tests/unit/core_kit.h"
+
+#ifdef PT_DEFECTS
+uint64_t pt_defects;
+#endif
+
+#define PAGE   UINT64_C(0x1000)
+#define LARGE  UINT64_C(0x200000)
+#define LARGER UINT64_C(0x40000000)
+#define RW     pt_make_attr(PT_READ | PT_WRITE)
+
+/* A memory for x86_64, and a space. */
+struct world {
+	struct kit kit;
+	struct pt_space space;
+	uint64_t flushed;
+	bool ordered; /* nothing was given up before: then nothing may be when the flush comes */
+};
+
+static void must(int error)
+{
+	assert_int_equal(error, 0);
+}
+
+/* When the TLBs are flushed no table may be on its way to the allocator yet. */
+static void on_flush(void *ctx, const struct pt_flush *request)
+{
+	struct world *w = ctx;
+
+	(void)request;
+	if (w->ordered)
+		assert_int_equal(kit_stats(&w->kit).deferred, 0);
+	w->flushed++;
+}
+
+static void with_flush(struct pt_port *port)
+{
+	port->flush = on_flush;
+}
+
+static void open_world(struct world *w)
+{
+	struct pt_config config = kit_config();
+
+	memset(w, 0, sizeof(*w));
+	kit_open(&w->kit, &config, with_flush);
+	must(pt_space_init(&w->space, w->kit.memory, &pt_format_x86_64, PT_SPACE_MMU, NULL));
+}
+
+static void close_world(struct world *w)
+{
+	must(pt_space_destroy(&w->space, NULL));
+	kit_close(&w->kit);
+}
+
+static void map(struct world *w, uint64_t va, uint64_t size, uint32_t flags)
+{
+	must(pt_map(&w->space, pt_make_va(va), size, pt_make_pa(va), RW, flags));
+}
+
+/* Does a page translate to itself. */
+static bool is_mapped(struct world *w, uint64_t va)
+{
+	struct pt_translation t = {.pa = {1}};
+
+	return pt_translate(&w->space, pt_make_va(va), &t) == 0 && t.pa.v == va;
+}
+
+/* Tables are given up after the flush, of whichever call. */
+static void check_D31(void)
+{
+	struct world w;
+
+	open_world(&w);
+	w.ordered = true;
+	map(&w, 0, 3 * PAGE, 0);
+	must(pt_unmap(&w.space, pt_make_va(0), LARGE, 0, NULL));
+	assert_int_equal(w.flushed, 1);
+	(void)pt_reclaim_poll(w.kit.memory, true);
+	map(&w, 0, PAGE, 0);
+	must(pt_unmap(&w.space, pt_make_va(0), PAGE, 0, NULL));
+	(void)pt_reclaim_poll(w.kit.memory, true);
+	map(&w, LARGE, LARGE, PT_SMALL);
+	must(pt_collapse(&w.space, pt_make_va(LARGE), 1, 0));
+	(void)pt_reclaim_poll(w.kit.memory, true);
+	assert_int_equal(w.flushed, 3);
+	close_world(&w);
+}
+
+/* Who still looks at the entries of a table that was put together sees what was there. */
+static void check_D35(void)
+{
+	struct ptdesc *table;
+	struct world w;
+	uint64_t *entry;
+	uint64_t value;
+
+	open_world(&w);
+	map(&w, LARGE, LARGE, PT_SMALL);
+	/* The table was made last: the first page of its memory. */
+	entry = NULL;
+	for (uint64_t pfn = KIT_FIRST_PFN; !entry && pfn < KIT_FIRST_PFN + 2048; pfn++) {
+		if (kit_type(&w.kit, pfn) != MEMDESC_PAGE_TABLE)
+			continue;
+		table = ptdesc_from_pa(w.kit.memory, pt_make_pa(pfn << 12));
+		if (table->space == &w.space && ptdesc_level(table) == 0)
+			entry = ptdesc_address(w.kit.memory, table);
+	}
+	assert_non_null(entry);
+	value = entry[5];
+	kit_enter(&w.kit);
+	must(pt_collapse(&w.space, pt_make_va(LARGE), 1, 0));
+	for (uint64_t i = 0; i < 8; i++)
+		map(&w, (8 + i) * LARGE, PAGE, 0);
+	assert_true(entry[5] == value);
+	kit_exit(&w.kit);
+	close_world(&w);
+}
+
+/* An error is an error, and never an address. */
+static void check_D47(void)
+{
+	struct pt_translation t = {.pa = {42}};
+	struct world w;
+
+	open_world(&w);
+	map(&w, PAGE, PAGE, 0);
+	assert_int_equal(pt_translate(&w.space, pt_make_va(0), &t), -PT_ENOENT);
+	assert_int_equal(pt_translate(&w.space, pt_make_va(LARGER), &t), -PT_ENOENT);
+	assert_true(t.pa.v == 42);
+	close_world(&w);
+}
+
+/* No end of a range lies beyond the last address. */
+static void check_D48(void)
+{
+	struct world w;
+
+	open_world(&w);
+	assert_int_equal(pt_map(&w.space, pt_make_va(0 - PAGE), 2 * PAGE, pt_make_pa(0), RW, 0),
+	    -PT_EOVERFLOW);
+	assert_int_equal(pt_unmap(&w.space, pt_make_va(2 * PAGE), 0 - PAGE, 0, NULL),
+	    -PT_EOVERFLOW);
+	must(pt_map(&w.space, pt_make_va(0 - PAGE), PAGE, pt_make_pa(0), RW, 0));
+	close_world(&w);
+}
+
+/* A mapping that meets another leaves nothing behind, and that one alone. */
+static void check_D50(void)
+{
+	struct pt_space_stats before;
+	struct pt_space_stats after;
+	struct world w;
+
+	open_world(&w);
+	map(&w, LARGER, PAGE, 0);
+	pt_space_stats(&w.space, &before);
+	assert_int_equal(pt_map(&w.space, pt_make_va(LARGER - PAGE), 2 * PAGE, pt_make_pa(0), RW,
+			     0),
+	    -PT_EEXIST);
+	assert_false(is_mapped(&w, LARGER - PAGE));
+	assert_true(is_mapped(&w, LARGER));
+	pt_space_stats(&w.space, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	close_world(&w);
+}
+
+#define ROWS(X)      X(31, 1) X(35, 1) X(47, 1) X(48, 1) X(50, 1)
+#define DEFECTS_NAME "defects_space"
+#include "tests/unit/defects_main.inc.h"
