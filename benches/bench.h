@@ -51,6 +51,7 @@ enum {
 	LIMIT_CLEAR,
 	LIMIT_COPY,
 	LIMIT_LOCKS,
+	LIMIT_PAGE,
 };
 #define BENCH_STORE    (&bench_limits[LIMIT_STORE])
 #define BENCH_VECTOR   (&bench_limits[LIMIT_STORE_VECTOR])
@@ -64,6 +65,7 @@ enum {
 #define BENCH_CLEAR    (&bench_limits[LIMIT_CLEAR])
 #define BENCH_COPY     (&bench_limits[LIMIT_COPY])
 #define BENCH_LOCKS    (&bench_limits[LIMIT_LOCKS])
+#define BENCH_PAGE     (&bench_limits[LIMIT_PAGE])
 
 /* Prints to stderr and ends the program: a bench that cannot be run is a bug, or no memory. */
 void bench_die(const char *what) __attribute__((noreturn));

@@ -181,6 +181,58 @@ static double sample_locks(void *state)
 	return bench_result(&timer, 512.0 * 513 * (HOT / 513));
 }
 
+/*
+ * What one page costs at least, twice: down four levels to the leaf table, through the word of its
+ * frame to its descriptor, lock, look at the entry, store, unlock. Nothing is checked.
+ */
+struct page {
+	uint64_t words[4 * ENTRIES]; /* root, two tables, leaf table: entries are indices */
+	uint64_t *descriptor[4];     /* by table */
+	uint64_t lines[4 * 8];
+};
+
+static void *open_page(unsigned arg)
+{
+	struct page *p = bench_memory(sizeof(*p));
+
+	(void)arg;
+	for (uint64_t i = 0; i < 4; i++) {
+		p->words[i * ENTRIES] = (i + 1) % 4 * ENTRIES;
+		p->descriptor[i] = &p->lines[i * 8];
+	}
+	return p;
+}
+
+static inline void one_page(struct page *p, uint64_t va, uint64_t e)
+{
+	uint64_t table = 0;
+	uint32_t free = 0;
+	uint32_t *lock;
+
+	for (int shift = 39; shift > 12; shift -= 9)
+		table = PT_LOAD(&p->words[table + (va >> shift & 511)], ACQUIRE);
+	lock = (uint32_t *)(void *)PT_LOAD(&p->descriptor[table / ENTRIES], ACQUIRE);
+	while (!PT_CAS(lock, &free, 1, ACQUIRE))
+		free = 0;
+	if (PT_LOAD(&p->words[table + (va >> 12 & 511)], RELAXED) != e)
+		PT_STORE(&p->words[table + (va >> 12 & 511)], e, RELAXED);
+	PT_STORE(lock, 0, RELEASE);
+}
+
+static double sample_page(void *state)
+{
+	struct bench_timer timer = {0};
+	struct page *p = state;
+
+	bench_start(&timer);
+	for (uint64_t i = 0; i < HOT; i++) {
+		one_page(p, 5 * PAGE, i << 12 | 0x67);
+		one_page(p, 5 * PAGE, 0);
+	}
+	bench_stop(&timer);
+	return bench_result(&timer, HOT);
+}
+
 /* Four levels over 1 GiB; entries are offsets in words, as if the arena began at 0. */
 struct chase {
 	uint64_t words[(512 + 3) * ENTRIES];
@@ -362,5 +414,12 @@ const struct bench bench_limits[] = {
 		.sample = sample_locks,
 		.close = free,
 		.what = "locks of the 513 tables of 1 GiB, all taken before the first is let go"},
+	[LIMIT_PAGE] = {.name = "limit-page",
+		.unit = "pair",
+		.open = open_page,
+		.sample = sample_page,
+		.close = free,
+		.what =
+		    "twice: four levels down, descriptor, lock, look, store, unlock; no checks"},
 	{0},
 };

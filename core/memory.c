@@ -151,6 +151,7 @@ static void cpu_init(struct pt_memory *memory, char *block, const struct layout 
 static void memory_init(struct pt_memory *memory, char *block, const struct layout *at)
 {
 	memory->section_count = at->section_count;
+	memory->section_mask = (UINT64_C(1) << memory->config.section_shift) - 1;
 	memory->nodes = (struct pt_node *)(block + at->nodes);
 	memory->cpus = (struct pt_cpu *)(block + at->cpus);
 	memory->sections = (struct pt_section **)(block + at->sections);

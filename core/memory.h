@@ -132,6 +132,7 @@ struct pt_memory {
 	uint32_t stage;               /* enum pt_stage */
 	uint32_t section_count;       /* slots in sections */
 	struct pt_section **sections; /* by pfn >> section_shift; NULL: none */
+	uint64_t section_mask;        /* frames of a section, less 1 */
 	struct pt_node *nodes;
 	struct pt_cpu *cpus;
 	struct pt_class *classes;
@@ -169,6 +170,12 @@ void pt_stop(const struct pt_memory *memory, enum pt_stop code, const void *obje
     __attribute__((noreturn, cold));
 
 #ifdef PT_HARDENED
+#define PT_HARDENED_BUILD 1
+#else
+#define PT_HARDENED_BUILD 0
+#endif
+
+#ifdef PT_HARDENED
 #define PT_ASSERT(memory, condition, code, object)                                                 \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -195,7 +202,7 @@ static inline bool pt_fail_now(struct pt_memory *memory)
 /* Sections begin at multiples of their size: no need to wait for what a section says of itself. */
 static inline uint64_t pt_section_index(const struct pt_memory *memory, pt_pfn pfn)
 {
-	return pfn & ((UINT64_C(1) << memory->config.section_shift) - 1);
+	return pfn & memory->section_mask;
 }
 
 /* The section of a frame, or NULL. */
@@ -246,6 +253,26 @@ static inline struct ptdesc *pt_desc(const struct pt_memory *memory, uint64_t pa
 		if (__builtin_expect((word & MEMDESC_TYPE_MASK) == MEMDESC_PAGE_TABLE, 1))
 			return (struct ptdesc *)(word - MEMDESC_PAGE_TABLE);
 	}
+	return ptdesc_from_pa(memory, pt_make_pa(pa));
+}
+
+/*
+ * The same for a table that is linked into a tree, as most are that are looked for: its frame has a
+ * section and a word, so that only hardened builds ask. whole: it is known to be no fragment.
+ */
+static inline __attribute__((always_inline)) struct ptdesc *
+pt_desc_linked(const struct pt_memory *memory, uint64_t pa, unsigned page_shift, bool whole)
+{
+	pt_pfn pfn = pa >> page_shift;
+	const struct pt_section *section;
+	uintptr_t word;
+
+	if (PT_HARDENED_BUILD || __builtin_expect(memory->port.memdesc_slot != NULL, 0))
+		return pt_desc(memory, pa);
+	section = PT_LOAD(&memory->sections[pfn >> memory->config.section_shift], ACQUIRE);
+	word = PT_LOAD(&section->words[pt_section_index(memory, pfn)].memdesc.v, ACQUIRE);
+	if (whole || __builtin_expect((word & MEMDESC_TYPE_MASK) == MEMDESC_PAGE_TABLE, 1))
+		return (struct ptdesc *)(word - MEMDESC_PAGE_TABLE);
 	return ptdesc_from_pa(memory, pt_make_pa(pa));
 }
 

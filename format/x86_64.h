@@ -105,27 +105,29 @@ static inline pf_entry pf_make_leaf(uint64_t pa, unsigned l, pf_entry bits)
 	return pa | bits;
 }
 
-/* PAT index of a memory type, 8: cannot be said. */
-static inline unsigned x86_pat_index(uint32_t flags)
+/* No memory type: it cannot be said. */
+#define X86_NO_TYPE 0xffffu
+
+/* The PAT index of a memory type, as bits of a leaf. One look, for each map asks. */
+static inline unsigned x86_type_bits(uint32_t flags, unsigned l)
 {
-	static const uint8_t index[8] = {
-		[PT_TYPE_NORMAL] = 0,
-		[PT_TYPE_WRITE_THROUGH] = 7,
-		[PT_TYPE_UNCACHED_MINUS] = 2,
-		[PT_TYPE_UNCACHED] = 3,
-		[PT_TYPE_WRITE_COMBINING] = 1,
-		[PT_TYPE_WRITE_PROTECT] = 5,
-		[PT_TYPE_DEVICE] = 8,
-		[7] = 8,
+	enum {
+		PWT = X86_PWT,
+		PCD = X86_PCD,
+		SMALL = X86_PAT_SMALL,
+		LARGE = X86_PAT_LARGE,
+	};
+	static const uint16_t bits[2][8] = {
+		/* index 0, 7, 2, 3, 1, 5: the order of enum pt_memory_type */
+		{0, PWT | PCD | SMALL, PCD, PWT | PCD, PWT, PWT | SMALL, X86_NO_TYPE, X86_NO_TYPE},
+		{0, PWT | PCD | LARGE, PCD, PWT | PCD, PWT, PWT | LARGE, X86_NO_TYPE, X86_NO_TYPE},
 	};
 
-	return index[(flags & PT_ATTR_TYPE_MASK) >> PT_ATTR_TYPE_AT];
-}
-
-static inline pf_entry x86_pat_bits(unsigned index, unsigned l)
-{
-	return (index & 1 ? X86_PWT : 0) | (index & 2 ? X86_PCD : 0) |
-	       (index & 4 ? (l ? X86_PAT_LARGE : X86_PAT_SMALL) : 0);
+	PT_STATIC_ASSERT(PT_TYPE_NORMAL == 0 && PT_TYPE_WRITE_THROUGH == 1 &&
+			     PT_TYPE_UNCACHED_MINUS == 2 && PT_TYPE_UNCACHED == 3 &&
+			     PT_TYPE_WRITE_COMBINING == 4 && PT_TYPE_WRITE_PROTECT == 5,
+	    "the order of the tables");
+	return bits[l != 0][(flags & PT_ATTR_TYPE_MASK) >> PT_ATTR_TYPE_AT];
 }
 
 #define X86_ATTRS                                                                                  \
@@ -133,11 +135,9 @@ static inline pf_entry x86_pat_bits(unsigned index, unsigned l)
 
 static inline bool x86_can_say(pt_attr attr)
 {
-	const uint32_t known = X86_ATTRS | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK;
+	const uint32_t known = X86_ATTRS | PT_ATTR_TYPE_MASK | pt_attr_key(15);
 
-	return (attr.flags & PT_READ) && x86_pat_index(attr.flags) < 8 &&
-	       (attr.flags & PT_ATTR_KEY_MASK) <= pt_attr_key(15) && attr.format <= 0x1ff &&
-	       !(attr.flags & ~known);
+	return (attr.flags & (~known | PT_READ)) == PT_READ && attr.format <= 0x1ff;
 }
 
 PT_STATIC_ASSERT(PT_WRITE == X86_RW && PT_ACCESSED == X86_A && PT_DIRTY == X86_D,
@@ -154,12 +154,13 @@ static inline pf_entry x86_flag_bits(uint32_t f)
 static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
 {
 	uint64_t key = (attr.flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
+	unsigned type = x86_type_bits(attr.flags, l);
 
-	if (!x86_can_say(attr))
+	if (!x86_can_say(attr) || type == X86_NO_TYPE)
 		return -PT_EATTR;
-	*bits = X86_P | (l ? X86_PS : 0) | x86_flag_bits(attr.flags) |
-		x86_pat_bits(x86_pat_index(attr.flags), l) | key << X86_KEY_AT |
-		(uint64_t)(attr.format & 3) << 10 | (uint64_t)(attr.format >> 2) << 52;
+	*bits = X86_P | (l ? X86_PS : 0) | x86_flag_bits(attr.flags) | type | key << X86_KEY_AT;
+	if (__builtin_expect(attr.format != 0, 0))
+		*bits |= (uint64_t)(attr.format & 3) << 10 | (uint64_t)(attr.format >> 2) << 52;
 	return 0;
 }
 

@@ -209,7 +209,7 @@ static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, 
 		if (pf_is_leaf(e, l))
 			change_leaves(op, c, pt, l, s);
 		else if (pf_is_table(e, l))
-			change_range(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
+			change_range(op, c, desc_at(op->memory, pf_table_pa(e, l)), l - 1, s);
 	}
 }
 

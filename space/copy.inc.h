@@ -18,7 +18,7 @@ static void count_path(const struct pt_op *op, struct pt_side *side, struct path
 
 		if (!pf_is_table(e, l))
 			break;
-		pt = pt_desc(op->memory, pf_table_pa(e, l));
+		pt = desc_at(op->memory, pf_table_pa(e, l));
 	}
 	for (; l > target; l--) {
 		uint64_t base = va & ~table_mask(l - 1);
@@ -52,7 +52,7 @@ static struct ptdesc *path_to(struct pt_op *op, struct pt_side *side, struct ptd
 		struct ptdesc *child;
 
 		if (pf_is_table(e, l)) {
-			pt = pt_desc(op->memory, pf_table_pa(e, l));
+			pt = desc_at(op->memory, pf_table_pa(e, l));
 			continue;
 		}
 		child = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
@@ -72,7 +72,7 @@ static void make_way(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, 
 
 	if (!pf_is_table(e, l))
 		return;
-	cut_child(op, side, pt, l, va, pt_desc(op->memory, pf_table_pa(e, l)));
+	cut_child(op, side, pt, l, va, desc_at(op->memory, pf_table_pa(e, l)));
 	if (PF_BBM)
 		pt_op_flush_now(op);
 }
@@ -243,7 +243,7 @@ static struct ptdesc *target_leaf(const struct pt_op *op, struct copy *c, uint64
 			come_near(c, pt, va);
 		if (!pf_is_table(e, l))
 			return NULL;
-		pt = pt_desc(op->memory, pf_table_pa(e, l));
+		pt = desc_at(op->memory, pf_table_pa(e, l));
 	}
 	return pt;
 }
@@ -359,7 +359,7 @@ static void share_slot(struct pt_op *op, struct copy *c, pf_entry e, struct pt_r
 			count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, s.va, 1);
 		return;
 	}
-	pt = pt_desc(op->memory, pf_table_pa(e, 1));
+	pt = desc_at(op->memory, pf_table_pa(e, 1));
 	if (!pt->used)
 		return;
 	parent = target_parent(op, c, s.va);
@@ -389,7 +389,7 @@ static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 		else if (pf_is_table(e, l) && l == 1 && shares(op, c, s))
 			share_slot(op, c, e, s);
 		else if (pf_is_table(e, l))
-			copy_below(op, c, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, s);
+			copy_below(op, c, desc_at(op->memory, pf_table_pa(e, l)), l - 1, s);
 	}
 }
 

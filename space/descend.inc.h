@@ -76,6 +76,21 @@ static inline uint64_t table_pa(const struct ptdesc *pt, unsigned l)
 	return shift < PF_PAGE_SHIFT ? pa + ((pt->base & 255) << shift) : pa;
 }
 
+/* Is no table of a format smaller than a frame: known when it is compiled, for most formats. */
+PF_HOT bool whole_frames(void)
+{
+	const unsigned bits = PF_PAGE_SHIFT - (PF_ENTRY_BITS == 64 ? 3 : 2);
+
+	return pf_bits(0) >= bits && pf_bits(1) >= bits && pf_bits(2) >= bits &&
+	       pf_bits(3) >= bits && pf_bits(4) >= bits && pf_bits(5) >= bits;
+}
+
+/* The descriptor of the table that an entry points to. */
+PF_HOT struct ptdesc *desc_at(const struct pt_memory *memory, uint64_t pa)
+{
+	return pt_desc_linked(memory, pa, PF_PAGE_SHIFT, whole_frames());
+}
+
 static inline pf_entry *entry_of(const struct pt_memory *memory, const struct ptdesc *pt,
     unsigned l, uint64_t va)
 {
@@ -191,7 +206,7 @@ PF_HOT void go_to(const struct pt_space *space, uint64_t va, unsigned floor, str
 	const struct pt_memory *memory = space->memory;
 
 	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one step for each level above 0");
-	switch (space->levels) {
+	switch (__builtin_expect(space->levels, 4)) {
 	case 6:
 		if (!step(p, memory, va, 5, floor, link))
 			break;
@@ -224,7 +239,7 @@ static void go_carefully(const struct pt_space *space, uint64_t va, unsigned flo
 		p->l = l;
 		if (!pf_is_table(e, l))
 			return;
-		child = pt_desc(space->memory, pf_table_pa(e, l));
+		child = desc_at(space->memory, pf_table_pa(e, l));
 		if (PT_LOAD(&child->dead, ACQUIRE) || PT_LOAD(&child->shared, ACQUIRE))
 			return;
 		link->parent = p->pa;
@@ -259,7 +274,7 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 	else
 		go_to(space, r.va, floor, &path, link);
 	*level = path.l;
-	return link->entry ? pt_desc(space->memory, path.pa) : space->root;
+	return link->entry ? desc_at(space->memory, path.pa) : space->root;
 }
 
 /*
@@ -507,7 +522,7 @@ static void unlink_child(struct pt_op *op, struct ptdesc *parent, unsigned l, ui
 static inline struct ptdesc *lock_child(struct pt_op *op, const struct survey *q,
     struct ptdesc *parent, unsigned l, uint64_t va, pf_entry e)
 {
-	struct ptdesc *child = pt_desc(op->memory, pf_table_pa(e, l));
+	struct ptdesc *child = desc_at(op->memory, pf_table_pa(e, l));
 
 	if (PT_LOAD(&child->shared, ACQUIRE) || (q->second && ptdesc_base(child) <= q->held_to))
 		return child;
@@ -752,7 +767,7 @@ static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsig
 			break_runs(op, pt, l, s);
 			prepare(op, q, split_leaf(op, q->side, pt, l, s.va), l - 1, s);
 		} else if (pf_is_table(e, l) && !(q->kind == SURVEY_REPLACE && is_whole(s, l))) {
-			child = pt_desc(op->memory, pf_table_pa(e, l));
+			child = desc_at(op->memory, pf_table_pa(e, l));
 			if (!child->shared)
 				prepare(op, q, child, l - 1, s);
 			else if (child->shared == SHARED_COW && must_unshare(q, l, s))

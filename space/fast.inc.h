@@ -10,39 +10,44 @@ enum { LONG_WAY = 1 };
 
 /*
  * Locks the leaf table that covers a page; NULL: there is none, or it is shared, dying or moved.
- * level says how far down there are tables, link where the lowest hangs.
+ * path says how far down there are tables, link where the lowest hangs.
  */
-PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struct link *link,
-    unsigned *level, struct ptdesc **lowest)
+PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struct path *path,
+    struct link *link)
 {
-	struct path path = {space->top, PARENT_IS_ROOT, space->levels - 1u};
 	struct ptdesc *pt;
 
+	path->table = space->top;
+	path->pa = PARENT_IS_ROOT;
 	link->entry = NULL;
-	go_to(space, va, 0, &path, link);
-	pt = link->entry ? pt_desc(space->memory, path.pa) : space->root;
-	*level = path.l;
-	*lowest = pt;
-	if (path.l)
+	go_to(space, va, 0, path, link);
+	if (path->l)
 		return NULL;
+	pt = desc_at(space->memory, path->pa);
 	pt_table_lock(space->memory, pt);
-	if (__builtin_expect(still_covers(space, pt, 0, va), 1))
+	/* As still_covers, but that it is no root. */
+	if (__builtin_expect(!(pt->dead | pt->shared) && pt->space == space &&
+				 ptdesc_base(pt) == (va & ~table_mask(0)),
+		1))
 		return pt;
 	pt_table_unlock(space->memory, pt);
-	*level = PT_MAX_LEVELS;
+	path->l = PT_MAX_LEVELS;
 	return NULL;
 }
 
 /* Fills a range of a locked leaf table. */
 static inline int map_in_leaf(struct pt_space *space, struct pt_range r,
-    const struct pt_map_source *source, pf_entry bits, struct ptdesc *pt)
+    const struct pt_map_source *source, pf_entry bits, struct ptdesc *pt, pf_entry *table)
 {
-	pf_entry *entry = entry_of(space->memory, pt, 0, r.va);
+	pf_entry *entry = table + index_of(r.va, 0);
 	unsigned count = index_of(r.last, 0) - index_of(r.va, 0) + 1;
 
 	if (pt->used && !all_empty(entry, 0, count))
 		return -PT_EEXIST;
-	fill_live(entry, source, bits, r.va, count);
+	if (count == 1)
+		pf_store(entry, pf_make_leaf(source_pa(source, r.va), 0, bits));
+	else
+		fill_live(entry, source, bits, r.va, count);
 	write_back(space->memory, entry, count);
 	pt->used = (uint16_t)(pt->used + count);
 	return 0;
@@ -98,26 +103,27 @@ static int map_new_leaf(struct pt_space *space, struct pt_range r, struct ptdesc
 /* Is a range within one leaf table, and not to be mapped by a larger leaf. */
 static inline bool in_one_leaf(struct pt_range r, uint32_t flags)
 {
-	return !((r.va ^ r.last) & ~table_mask(0)) && (flags & PT_SMALL || !is_whole(r, 1));
+	return (r.va ^ r.last) <= table_mask(0) &&
+	       (r.last - r.va < table_mask(0) || flags & PT_SMALL);
 }
 
 static inline int map_fast(struct pt_space *space, struct pt_range r,
     const struct pt_map_source *source, pf_entry bits)
 {
 	const struct pt_port *port = &space->memory->port;
-	struct ptdesc *lowest;
 	struct ptdesc *pt;
 	int err = LONG_WAY;
 	struct link link;
-	unsigned l;
+	struct path path;
 
 	port_section_enter(port);
-	pt = lock_leaf(space, r.va, &link, &l, &lowest);
+	pt = lock_leaf(space, r.va, &path, &link);
 	if (pt) {
-		err = map_in_leaf(space, r, source, bits, pt);
+		err = map_in_leaf(space, r, source, bits, pt, path.table);
 		pt_table_unlock(space->memory, pt);
-	} else if (l == 1) {
-		err = map_new_leaf(space, r, lowest, source, bits);
+	} else if (path.l == 1) {
+		pt = link.entry ? desc_at(space->memory, path.pa) : space->root;
+		err = map_new_leaf(space, r, pt, source, bits);
 	}
 	port_section_exit(port);
 	return err;
@@ -161,7 +167,7 @@ static void hand_over_page(struct pt_space *space, uint64_t va, const struct cle
 static bool unlink_leaf(struct pt_space *space, const struct link *link, const struct ptdesc *pt)
 {
 	struct ptdesc *parent =
-	    link->parent == PARENT_IS_ROOT ? space->root : pt_desc(space->memory, link->parent);
+	    link->parent == PARENT_IS_ROOT ? space->root : desc_at(space->memory, link->parent);
 	pf_entry *entry = link->entry;
 	bool mine = false;
 	pf_entry e;
@@ -179,10 +185,9 @@ static bool unlink_leaf(struct pt_space *space, const struct link *link, const s
 }
 
 /* Clears one page of a locked leaf table. */
-static inline void clear_page(struct pt_space *space, struct ptdesc *pt, uint64_t va,
+static inline void clear_page(struct pt_space *space, struct ptdesc *pt, pf_entry *entry,
     struct cleared *c)
 {
-	pf_entry *entry = entry_of(space->memory, pt, 0, va);
 	pf_entry e = pf_load_locked(entry);
 
 	if (e == pf_empty(0))
@@ -200,13 +205,14 @@ static inline void clear_page(struct pt_space *space, struct ptdesc *pt, uint64_
 }
 
 /* Locks the leaf table of one page that no contiguous run holds, or NULL. */
-static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va, struct link *link)
+static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va, struct link *link,
+    pf_entry **entry)
 {
-	struct ptdesc *lowest;
-	unsigned l;
-	struct ptdesc *pt = lock_leaf(space, va, link, &l, &lowest);
+	struct path path;
+	struct ptdesc *pt = lock_leaf(space, va, &path, link);
 
-	if (pt && pf_run(pf_load_locked(entry_of(space->memory, pt, 0, va)), 0)) {
+	*entry = path.table + index_of(va, 0);
+	if (pt && pf_run(pf_load_locked(*entry), 0)) {
 		pt_table_unlock(space->memory, pt);
 		return NULL;
 	}
@@ -214,12 +220,12 @@ static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va
 }
 
 /* Clears one page of a locked leaf table and unlocks it; says whether that emptied it. */
-static inline bool clear_and_unlock(struct pt_space *space, struct ptdesc *pt, uint64_t va,
+static inline bool clear_and_unlock(struct pt_space *space, struct ptdesc *pt, pf_entry *entry,
     bool may_die, struct cleared *c)
 {
 	bool dying;
 
-	clear_page(space, pt, va, c);
+	clear_page(space, pt, entry, c);
 	dying = may_die && !pt->used;
 	if (dying)
 		PT_STORE(&pt->dead, 1, RELEASE);
@@ -233,16 +239,17 @@ static int unmap_fast(struct pt_space *space, uint64_t va, uint32_t flags, struc
 	struct cleared c = {.run = {.size = 0}, .table = NULL};
 	struct ptdesc *pt;
 	struct link link;
+	pf_entry *entry;
 	bool may_die;
 
 	port_section_enter(port);
-	pt = lock_page(space, va, &link);
+	pt = lock_page(space, va, &link, &entry);
 	if (!pt) {
 		port_section_exit(port);
 		return LONG_WAY;
 	}
 	may_die = link.entry && !(flags & PT_KEEP_TABLES);
-	if (clear_and_unlock(space, pt, va, may_die, &c) && unlink_leaf(space, &link, pt)) {
+	if (clear_and_unlock(space, pt, entry, may_die, &c) && unlink_leaf(space, &link, pt)) {
 		pt_state_move(space->memory, pt, PT_LINKED, PT_UNLINKED);
 		c.table = pt;
 	}
@@ -294,18 +301,24 @@ static __attribute__((noinline)) int map_long(struct pt_space *space, struct pt_
 }
 
 static int op_map(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather)
+    pt_attr attr, uint32_t flags)
 {
 	pf_entry bits;
 	int err;
 
 	/* What has to be said otherwise is the long way's business. */
-	if (!replace && in_one_leaf(r, flags) && !pf_attr_make(attr, 0, &bits)) {
+	if (in_one_leaf(r, flags) && !pf_attr_make(attr, 0, &bits)) {
 		err = map_fast(space, r, source, bits);
 		if (err != LONG_WAY)
 			return err;
 	}
-	return map_long(space, r, source, attr, flags, replace, gather);
+	return map_long(space, r, source, attr, flags, false, NULL);
+}
+
+static int op_map_replace(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pt_attr attr, uint32_t flags, struct pt_gather *gather)
+{
+	return map_long(space, r, source, attr, flags, true, gather);
 }
 
 static __attribute__((noinline)) int unmap_long(struct pt_space *space, struct pt_range r,

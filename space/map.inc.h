@@ -133,7 +133,7 @@ static void displace(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, 
 		return_deposit(op, pt, l);
 	} else if (pf_is_table(old, l)) {
 		flush_below(op, va, l);
-		child = pt_desc(op->memory, pf_table_pa(old, l));
+		child = desc_at(op->memory, pf_table_pa(old, l));
 		if (child->shared)
 			cut_shared(op, side, child, l - 1);
 		else
@@ -190,7 +190,7 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 	}
 
 	if (pf_is_table(old, l) && !(m->q.kind == SURVEY_REPLACE && is_whole(s, l))) {
-		map_range(op, m, pt_desc(op->memory, pf_table_pa(old, l)), l - 1, s, false);
+		map_range(op, m, desc_at(op->memory, pf_table_pa(old, l)), l - 1, s, false);
 		return;
 	}
 	e = make_entry(op, m, l, s, run_fits(op, m, pt, l, s.va, r));
@@ -232,7 +232,7 @@ static void populate_range(struct pt_op *op, struct survey *q, struct ptdesc *pt
 		struct ptdesc *child;
 
 		if (pf_is_table(e, l)) {
-			child = pt_desc(op->memory, pf_table_pa(e, l));
+			child = desc_at(op->memory, pf_table_pa(e, l));
 			if (!child->shared)
 				populate_range(op, q, child, l - 1, s);
 		} else if (e == pf_empty(l)) {

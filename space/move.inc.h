@@ -29,9 +29,9 @@ static void rebase(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t del
 		if (!pf_is_table(e, l))
 			continue;
 		if (l == 1)
-			pt_desc(op->memory, pf_table_pa(e, l))->base += delta;
+			desc_at(op->memory, pf_table_pa(e, l))->base += delta;
 		else
-			rebase(op, pt_desc(op->memory, pf_table_pa(e, l)), l - 1, delta);
+			rebase(op, desc_at(op->memory, pf_table_pa(e, l)), l - 1, delta);
 	}
 }
 
@@ -188,7 +188,7 @@ static void move_slot(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 	}
 	if (!pf_is_table(e, l))
 		return;
-	child = pt_desc(op->memory, pf_table_pa(e, l));
+	child = desc_at(op->memory, pf_table_pa(e, l));
 	if (is_whole(s, l) && aligned_alike(m->delta, l) && child->used) {
 		move_table(op, m, pt, l, s.va, child);
 		return;

@@ -25,7 +25,10 @@ struct pt_map_source {
 
 struct pt_format_ops {
 	int (*map)(struct pt_space *space, struct pt_range r, const struct pt_map_source *source,
-	    pt_attr attr, uint32_t flags, bool replace, struct pt_gather *gather);
+	    pt_attr attr, uint32_t flags);
+	int (*map_replace)(struct pt_space *space, struct pt_range r,
+	    const struct pt_map_source *source, pt_attr attr, uint32_t flags,
+	    struct pt_gather *gather);
 	int (*unmap)(struct pt_space *space, struct pt_range r, uint32_t flags,
 	    struct pt_gather *gather);
 	int (*protect)(struct pt_space *space, struct pt_range r, pt_attr attr, uint32_t flags);

@@ -123,7 +123,7 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 	parent = lock_above(&op, space, va);
 	e = parent ? pf_load_locked(entry_of(op.memory, parent, 2, va)) : pf_empty(2);
 	if (pf_is_table(e, 2)) {
-		pt = pt_desc(op.memory, pf_table_pa(e, 2));
+		pt = desc_at(op.memory, pf_table_pa(e, 2));
 		if (PT_LOAD(&pt->shared, ACQUIRE) == SHARED_TRULY) {
 			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
 			parent->used--;

@@ -23,23 +23,44 @@ static inline int check_width(const struct pt_format *f, uint64_t va, uint64_t l
 	return last >> bits ? -PT_EOVERFLOW : 0;
 }
 
+/* What is wrong with a range. */
+static __attribute__((noinline)) int range_error(const struct pt_space *space, uint64_t va,
+    uint64_t size)
+{
+	const struct pt_format *f = space ? space->format : NULL;
+	uint64_t last = va + size - 1;
+
+	if (!f || !size)
+		return -PT_EINVAL;
+	if ((va | size) & space->page_mask)
+		return -PT_EALIGN;
+	if (last < va && !PT_DEFECT(48))
+		return -PT_EOVERFLOW;
+	return check_width(f, va, last);
+}
+
+/* Are both ends addresses that can be translated, and in one half. */
+static inline bool width_fits(const struct pt_space *space, uint64_t va, uint64_t last)
+{
+	return !(((va + space->half) | (last + space->half)) & space->beyond) &&
+	       !((va ^ last) & -space->half);
+}
+
 /* A range that can be walked: the errors that every range call has. On every way, so it is short.
  */
 static inline int check_range(const struct pt_space *space, pt_va va, uint64_t size,
     struct pt_range *r)
 {
-	const struct pt_format *f = space ? space->format : NULL;
 	uint64_t last = va.v + size - 1;
 
-	if (!f || !size)
-		return -PT_EINVAL;
-	if ((va.v | size) & ((UINT64_C(1) << f->page_shift) - 1))
-		return -PT_EALIGN;
-	if (last < va.v && !PT_DEFECT(48))
-		return -PT_EOVERFLOW;
 	r->va = va.v;
 	r->last = last;
-	return check_width(f, va.v, last);
+	/* size > 0, and no overflow: one comparison. */
+	if (__builtin_expect(space && space->format && size - 1 < ~va.v, 1) &&
+	    __builtin_expect(!((va.v | size) & space->page_mask) && width_fits(space, va.v, last),
+		1))
+		return 0;
+	return range_error(space, va.v, size);
 }
 
 /* The page that holds an address. */
@@ -62,15 +83,13 @@ static int check_gather(const struct pt_gather *gather)
 }
 
 /* [pa, pa + size) is memory that an entry of the format can hold. */
-static int check_pa(const struct pt_format *f, pt_pa pa, uint64_t size)
+static inline int check_pa(const struct pt_space *space, pt_pa pa, uint64_t size)
 {
 	uint64_t last = pa.v + size - 1;
 
-	if (pa.v & ((UINT64_C(1) << f->page_shift) - 1))
+	if (pa.v & space->page_mask)
 		return -PT_EALIGN;
-	if (last < pa.v || (f->pa_bits < 64 && last >> f->pa_bits))
-		return -PT_EPA;
-	return 0;
+	return last < pa.v || last & space->pa_beyond ? -PT_EPA : 0;
 }
 
 /* Cuts the next piece off a range that is worked on piecewise: what one level-2 entry maps. */
@@ -141,6 +160,10 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	space->cookie = cookie;
 	space->flags = flags;
 	space->levels = format->levels;
+	space->page_mask = (UINT64_C(1) << format->page_shift) - 1;
+	space->half = format->flags & PT_FORMAT_SIGNED ? UINT64_C(1) << (format->va_bits - 1) : 0;
+	space->beyond = format->va_bits < 64 ? UINT64_MAX << format->va_bits : 0;
+	space->pa_beyond = format->pa_bits < 64 ? UINT64_MAX << format->pa_bits : 0;
 	space->id = PT_FETCH_ADD(&memory->next_space, 1, RELAXED);
 	return find_classes(space);
 }
@@ -259,32 +282,20 @@ void pt_space_stats(const struct pt_space *space, struct pt_space_stats *stats)
 	}
 }
 
-/* Maps a checked range piece by piece. */
-static int map_each_piece(struct pt_space *space, struct pt_range r,
-    const struct pt_map_source *source, pt_attr attr, uint32_t flags, bool replace,
-    struct pt_gather *gather)
+/* Maps a checked range, whole or piece by piece. */
+static __attribute__((noinline)) int map_pieces(struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, pt_attr attr, uint32_t flags)
 {
 	if (PT_DEFECT(50)) /* what was done before a failure stays */
 		flags |= PT_PIECEWISE;
 	for (;;) {
 		struct pt_range piece = next_piece(space, r, flags);
-		int err =
-		    space->format->ops->map(space, piece, source, attr, flags, replace, gather);
+		int err = space->format->ops->map(space, piece, source, attr, flags);
 
 		if (err || piece.last == r.last)
 			return err;
 		r.va = piece.last + 1;
 	}
-}
-
-/* Maps a checked range, whole or piece by piece. */
-static inline int map_pieces(struct pt_space *space, struct pt_range r,
-    const struct pt_map_source *source, pt_attr attr, uint32_t flags, bool replace,
-    struct pt_gather *gather)
-{
-	if (__builtin_expect(!(flags & PT_PIECEWISE) && !PT_DEFECT(50), 1))
-		return space->format->ops->map(space, r, source, attr, flags, replace, gather);
-	return map_each_piece(space, r, source, attr, flags, replace, gather);
 }
 
 #define MAP_FLAGS (PT_SMALL | PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE)
@@ -298,8 +309,12 @@ int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr at
 	if (!err)
 		err = check_flags(flags, MAP_FLAGS);
 	if (!err)
-		err = check_pa(space->format, pa, size);
-	return err ? err : map_pieces(space, r, &source, attr, flags, false, NULL);
+		err = check_pa(space, pa, size);
+	if (err)
+		return err;
+	if (__builtin_expect(!(flags & PT_PIECEWISE) && !PT_DEFECT(50), 1))
+		return space->format->ops->map(space, r, &source, attr, flags);
+	return map_pieces(space, r, &source, attr, flags);
 }
 
 int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr,
@@ -312,10 +327,20 @@ int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt
 	if (!err)
 		err = check_flags(flags, MAP_FLAGS);
 	if (!err)
-		err = check_pa(space->format, pa, size);
+		err = check_pa(space, pa, size);
 	if (!err)
 		err = check_gather(gather);
-	return err ? err : map_pieces(space, r, &source, attr, flags, true, gather);
+	if (PT_DEFECT(50))
+		flags |= PT_PIECEWISE;
+	while (!err) {
+		struct pt_range piece = next_piece(space, r, flags);
+
+		err = space->format->ops->map_replace(space, piece, &source, attr, flags, gather);
+		if (piece.last == r.last)
+			break;
+		r.va = piece.last + 1;
+	}
+	return err;
 }
 
 int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count, pt_attr attr,
@@ -336,8 +361,8 @@ int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count
 		return err;
 	for (size_t i = 0; i < count; i++)
 		all |= pas[i].v;
-	err = check_pa(f, pt_make_pa(all), 1);
-	return err ? err : map_pieces(space, r, &source, attr, flags | PT_SMALL, false, NULL);
+	err = check_pa(space, pt_make_pa(all), 1);
+	return err ? err : map_pieces(space, r, &source, attr, flags | PT_SMALL);
 }
 
 int pt_cursor_flush(struct pt_cursor *cursor)
@@ -365,6 +390,8 @@ int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint32_t flags,
 		err = check_flags(flags, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE);
 	if (!err)
 		err = check_gather(gather);
+	if (__builtin_expect(!err && !(flags & PT_PIECEWISE), 1))
+		return space->format->ops->unmap(space, r, flags, gather);
 	while (!err) {
 		struct pt_range piece = next_piece(space, r, flags);
 

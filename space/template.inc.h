@@ -23,6 +23,7 @@
 
 static const struct pt_format_ops pf_ops = {
 	.map = op_map,
+	.map_replace = op_map_replace,
 	.unmap = op_unmap,
 	.protect = op_protect,
 	.modify = op_modify,

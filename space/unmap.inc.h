@@ -73,7 +73,7 @@ static void cut_tree(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, 
 		left--;
 		if (!pf_is_table(e, l))
 			continue;
-		child = pt_desc(op->memory, pf_table_pa(e, l));
+		child = desc_at(op->memory, pf_table_pa(e, l));
 		if (child->shared)
 			cut_shared(op, side, child, l - 1);
 		else
@@ -239,7 +239,7 @@ static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	}
 	if (!pf_is_table(e, l))
 		return;
-	child = pt_desc(op->memory, pf_table_pa(e, l));
+	child = desc_at(op->memory, pf_table_pa(e, l));
 	if (is_whole(s, l) && (!keep || child->shared)) {
 		cut_child(op, side, pt, l, s.va, child);
 		return;
@@ -273,7 +273,7 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
     const struct link *link, uint64_t va)
 {
 	struct ptdesc *parent =
-	    link->parent == UINT64_MAX ? side->space->root : pt_desc(op->memory, link->parent);
+	    link->parent == UINT64_MAX ? side->space->root : desc_at(op->memory, link->parent);
 	pf_entry e;
 
 	PT_STORE(&pt->dead, 1, RELEASE);
@@ -300,7 +300,7 @@ static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct 
 
 		if (!pf_is_table(e, l))
 			continue;
-		child = pt_desc(op->memory, pf_table_pa(e, l));
+		child = desc_at(op->memory, pf_table_pa(e, l));
 		if (child->shared)
 			continue;
 		prune_range(op, child, l - 1, s, within);

@@ -25,7 +25,8 @@
  *   memdesc_slot     everything                     anything     no
  *   stop             hardened builds, on a bug      anything     does not return
  *
- * (+ "nothing" means none of the library's locks.) Which call of the library may be made where:
+ * (+ "nothing" means none of the library's locks; pinning, frame_* and table_event may happen in a
+ * read section.) Which call of the library may be made where:
  *
  *   in an interrupt handler   pt_translate, pt_page_memdesc; allocation and free if the memory was
  *                             made with config.irq, which makes every pin block interrupts

@@ -51,7 +51,13 @@ struct pt_space {
 	uint32_t id;        /* order in which two spaces are locked; unique in a memory */
 	uint8_t levels;     /* of the format */
 	uint8_t classes[PT_MAX_LEVELS]; /* table class of each level */
-	struct pt_account account;      /* tables charged to this space */
+	/* What each call checks first, from the format: an address plus half has no bit of beyond.
+	 */
+	uint64_t page_mask;
+	uint64_t half;
+	uint64_t beyond;
+	uint64_t pa_beyond;
+	struct pt_account account; /* tables charged to this space */
 };
 
 /* What one address translates to. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ptdesc/kernel.h>
 #include "tests/unit/model.h"
 
 #define AD ((uint32_t)(PT_ACCESSED | PT_DIRTY))
@@ -520,6 +521,64 @@ static void set_ad(struct model *m, unsigned s, struct span pages, uint32_t set,
 			*flags = (*flags & ~clear) | set;
 		}
 	}
+}
+
+/* What pt_set_memory makes of attributes: the nearest that can be said. */
+static pt_attr modified(struct model *m, pt_attr attr, uint32_t set, uint32_t clear)
+{
+	struct pt_entry_info info;
+	uint64_t entry;
+
+	attr.flags = (attr.flags & ~clear) | set;
+	if (pt_entry_encode(m->format, pt_make_pa(0), 0, attr, PT_RELAX, &entry) ||
+	    pt_entry_decode(m->format, entry, 0, &info))
+		model_fail(m, "attributes %#x cannot be said at all", attr.flags);
+	return info.attr;
+}
+
+/* Leaves that were put together are accessed and dirty where any of their parts was. */
+static void merge_ad(struct model *m, unsigned s, struct span span)
+{
+	struct span pages = span;
+
+	for (unsigned i = span.first; i < span.first + span.count; i = pages.first + pages.count) {
+		struct ref_result leaf;
+		uint32_t ad = 0;
+
+		if (!model_leaf(m, s, i, &leaf, &pages))
+			continue;
+		for (unsigned p = pages.first; p < pages.first + pages.count; p++)
+			ad |= m->page[s][p].attr.flags & AD;
+		set_ad(m, s, pages, ad, 0);
+	}
+}
+
+static struct span step_set_memory(struct model *m)
+{
+	static const uint32_t rights[] = {PT_WRITE, PT_EXEC, PT_WRITE | PT_EXEC};
+	unsigned s = any_space(m);
+	struct span span = any_span(m);
+	uint32_t set = rights[model_random(m, 3)] & (uint32_t)-model_random(m, 2);
+	uint32_t clear = rights[model_random(m, 3)] & ~set;
+	int err;
+
+	m->mixed = any_truly(m, s, span);
+	SAY(m, "set_memory space %u pages %u+%u set %#x clear %#x", s, span.first, span.count, set,
+	    clear);
+	err = pt_set_memory(&m->space[s], va_of(m, span), size_of(m, span), set, clear, 0);
+	if (!(m->flags & PT_SPACE_KERNEL) || !(set | clear)) {
+		expect(m, err, -PT_EINVAL);
+		return span;
+	}
+	if (!expect(m, err, 0))
+		return span;
+	for (unsigned i = span.first; i < span.first + span.count; i++)
+		for (unsigned o = 0; o < MODEL_SPACES; o++)
+			if (m->page[o][i].mapped && sees(m, o, s, i))
+				m->page[o][i].attr = modified(m, m->page[o][i].attr, set, clear);
+	merge_ad(m, s, span);
+	m->done[20]++;
+	return span;
 }
 
 static struct span step_age(struct model *m)
@@ -1106,6 +1165,7 @@ static const struct kind kinds[] = {
 	{step_destroy, 1},
 	{step_walk, 3},
 	{step_grace, 2},
+	{step_set_memory, 4},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

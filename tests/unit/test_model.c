@@ -2,8 +2,9 @@
 /*
  * Random operations on spaces against an executable model, compared after each one.
  *
- *   test_model [--seed N] [--format NAME] [--ops N] [--trace]
+ *   test_model [--seed N] [--format NAME] [--ops N] [--plain] [--mmu] [--kernel] [--trace]
  *
+ * plain: no MMU walks the spaces; mmu: one does; kernel: and they are a kernel's.
  * PT_MODEL_OPS in the environment sets how many operations each machine is given.
  */
 #include <stdarg.h>
@@ -14,10 +15,32 @@
 
 #include "tests/unit/model.h"
 
-#define DEFAULT_OPS  6000u
+#define DEFAULT_OPS  4000u
 #define COMPARE_EACH 64u
 
 static struct model model;
+
+/* How the spaces of a run are used. */
+struct mode {
+	const char *name;
+	uint32_t flags;
+};
+
+static const struct mode modes[] = {
+	{"plain", 0},
+	{"mmu", PT_SPACE_MMU},
+	{"kernel", PT_SPACE_MMU | PT_SPACE_KERNEL},
+};
+
+#define MODES (sizeof(modes) / sizeof(modes[0]))
+
+static const char *mode_name(uint32_t flags)
+{
+	for (size_t i = 0; i < MODES; i++)
+		if (modes[i].flags == flags)
+			return modes[i].name;
+	return "?";
+}
 
 uint64_t model_random(struct model *m, uint64_t below)
 {
@@ -36,14 +59,13 @@ void model_fail(const struct model *m, const char *format, ...)
 {
 	va_list args;
 
-	printf("not ok - %s%s, operation %llu: %s\n# ", m->format->name,
-	    m->flags & PT_SPACE_MMU ? " with an MMU" : "", (unsigned long long)m->ops, m->what);
+	printf("not ok - model: %s %s, operation %llu: %s\n# ", m->format->name,
+	    mode_name(m->flags), (unsigned long long)m->ops, m->what);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
 	printf("\n# again: --format %s --%s --seed %llu --ops %llu --trace\n", m->format->name,
-	    m->flags & PT_SPACE_MMU ? "mmu" : "plain", (unsigned long long)m->seed,
-	    (unsigned long long)m->ops);
+	    mode_name(m->flags), (unsigned long long)m->seed, (unsigned long long)m->ops);
 	fflush(stdout);
 	exit(1);
 }
@@ -185,8 +207,7 @@ struct arguments {
 	uint64_t ops;
 	const char *format;
 	bool trace;
-	bool mmu;   /* spaces that an MMU walks */
-	bool plain; /* spaces that none walks */
+	unsigned modes; /* bit i: modes[i] */
 };
 
 static void run(unsigned number, const struct pt_format *format, uint32_t flags,
@@ -204,14 +225,23 @@ static void run(unsigned number, const struct pt_format *format, uint32_t flags,
 	close_model(m);
 	for (unsigned i = 0; i < 32; i++)
 		done += m->done[i];
-	printf("ok %u - model: %s%s, seed %llu, %llu operations, %llu took effect\n", number,
-	    format->name, flags & PT_SPACE_MMU ? " with an MMU" : "", (unsigned long long)a->seed,
-	    (unsigned long long)a->ops, (unsigned long long)done);
+	printf("ok %u - model: %s %s, seed %llu, %llu operations, %llu took effect\n", number,
+	    format->name, mode_name(flags), (unsigned long long)a->seed, (unsigned long long)a->ops,
+	    (unsigned long long)done);
 	printf("#");
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 21; i++)
 		printf(" %llu", (unsigned long long)m->done[i]);
 	printf("; %llu walks\n", (unsigned long long)m->mmu.walks);
 	fflush(stdout);
+}
+
+/* The mode that an argument names, as a bit, or 0. */
+static unsigned mode_of(const char *argument)
+{
+	for (size_t mode = 0; mode < MODES; mode++)
+		if (!strncmp(argument, "--", 2) && !strcmp(argument + 2, modes[mode].name))
+			return 1u << mode;
+	return 0;
 }
 
 static struct arguments parse(int argc, char **argv)
@@ -231,11 +261,10 @@ static struct arguments parse(int argc, char **argv)
 		else if (!strcmp(argv[i], "--format"))
 			a.format = value;
 		a.trace |= !strcmp(argv[i], "--trace");
-		a.mmu |= !strcmp(argv[i], "--mmu");
-		a.plain |= !strcmp(argv[i], "--plain");
+		a.modes |= mode_of(argv[i]);
 	}
-	if (!a.mmu && !a.plain)
-		a.mmu = a.plain = true;
+	if (!a.modes)
+		a.modes = (1u << MODES) - 1;
 	return a;
 }
 
@@ -248,10 +277,9 @@ int main(int argc, char **argv)
 		if (!ref_find(pt_formats[i]->name) ||
 		    (a.format && strcmp(a.format, pt_formats[i]->name)))
 			continue;
-		if (a.plain)
-			run(++number, pt_formats[i], 0, &a);
-		if (a.mmu)
-			run(++number, pt_formats[i], PT_SPACE_MMU, &a);
+		for (size_t mode = 0; mode < MODES; mode++)
+			if (a.modes >> mode & 1)
+				run(++number, pt_formats[i], modes[mode].flags, &a);
 	}
 	printf("1..%u\n", number);
 	return 0;
