@@ -50,22 +50,24 @@ enum {
 	LIMIT_MODIFY,
 	LIMIT_CLEAR,
 	LIMIT_COPY,
+	LIMIT_COPY_LARGE,
+	LIMIT_WALK,
 	LIMIT_LOCKS,
 	LIMIT_PAGE,
 };
-#define BENCH_STORE    (&bench_limits[LIMIT_STORE])
-#define BENCH_VECTOR   (&bench_limits[LIMIT_STORE_VECTOR])
-#define BENCH_EXCHANGE (&bench_limits[LIMIT_EXCHANGE])
-#define BENCH_SPINLOCK (&bench_limits[LIMIT_SPINLOCK])
-#define BENCH_CHASE    (&bench_limits[LIMIT_CHASE])
-#define BENCH_ZERO     (&bench_limits[LIMIT_ZERO])
-#define BENCH_STAMP    (&bench_limits[LIMIT_STAMP])
-#define BENCH_STACK    (&bench_limits[LIMIT_STACK])
-#define BENCH_MODIFY   (&bench_limits[LIMIT_MODIFY])
-#define BENCH_CLEAR    (&bench_limits[LIMIT_CLEAR])
-#define BENCH_COPY     (&bench_limits[LIMIT_COPY])
-#define BENCH_LOCKS    (&bench_limits[LIMIT_LOCKS])
-#define BENCH_PAGE     (&bench_limits[LIMIT_PAGE])
+#define BENCH_STORE      (&bench_limits[LIMIT_STORE])
+#define BENCH_VECTOR     (&bench_limits[LIMIT_STORE_VECTOR])
+#define BENCH_EXCHANGE   (&bench_limits[LIMIT_EXCHANGE])
+#define BENCH_SPINLOCK   (&bench_limits[LIMIT_SPINLOCK])
+#define BENCH_CHASE      (&bench_limits[LIMIT_CHASE])
+#define BENCH_STAMP      (&bench_limits[LIMIT_STAMP])
+#define BENCH_STACK      (&bench_limits[LIMIT_STACK])
+#define BENCH_MODIFY     (&bench_limits[LIMIT_MODIFY])
+#define BENCH_CLEAR      (&bench_limits[LIMIT_CLEAR])
+#define BENCH_COPY_LARGE (&bench_limits[LIMIT_COPY_LARGE])
+#define BENCH_WALK       (&bench_limits[LIMIT_WALK])
+#define BENCH_LOCKS      (&bench_limits[LIMIT_LOCKS])
+#define BENCH_PAGE       (&bench_limits[LIMIT_PAGE])
 
 /* Prints to stderr and ends the program: a bench that cannot be run is a bug, or no memory. */
 void bench_die(const char *what) __attribute__((noreturn));

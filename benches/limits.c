@@ -108,15 +108,14 @@ static double sample_clear(void *state)
 }
 
 /* What a fork comes to: load, store the same without the right to write in both tables. */
-static double sample_copy(void *state)
+static double copy(uint64_t *from, size_t tables, unsigned rounds)
 {
 	struct bench_timer timer = {0};
-	uint64_t *from = state;
-	uint64_t *to = from + TABLES * ENTRIES;
+	uint64_t *to = from + tables * ENTRIES;
 
 	bench_start(&timer);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		for (uint64_t i = 0; i < TABLES * ENTRIES; i++) {
+	for (unsigned round = 0; round < rounds; round++) {
+		for (uint64_t i = 0; i < tables * ENTRIES; i++) {
 			uint64_t e = from[i] & ~(uint64_t)2;
 
 			from[i] = e;
@@ -125,7 +124,18 @@ static double sample_copy(void *state)
 		BENCH_USE(to);
 	}
 	bench_stop(&timer);
-	return per_entry(&timer);
+	return bench_result(&timer, (double)tables * ENTRIES * rounds);
+}
+
+static double sample_copy(void *state)
+{
+	return copy(state, TABLES, ROUNDS);
+}
+
+/* The tables of 1 GiB: more than the nearer caches hold. */
+static double sample_copy_large(void *state)
+{
+	return copy(state, 512, 2);
 }
 
 static double sample_exchange(void *state)
@@ -253,6 +263,15 @@ static void *open_chase(unsigned arg)
 	return c;
 }
 
+static inline uint64_t walk(const struct chase *c, uint64_t va)
+{
+	uint64_t e = 0;
+
+	for (int shift = 39; shift >= 12; shift -= 9)
+		e = PT_LOAD(&c->words[(e & ~(uint64_t)511) + (va >> shift & 511)], ACQUIRE);
+	return e;
+}
+
 static double sample_chase(void *state)
 {
 	const struct chase *c = state;
@@ -261,14 +280,22 @@ static double sample_chase(void *state)
 	uint64_t sum = 0;
 
 	bench_start(&timer);
-	for (unsigned i = 0; i < HOT; i++) {
-		uint64_t va = bench_random(&random) & (GIB - 1);
-		uint64_t e = 0;
+	for (unsigned i = 0; i < HOT; i++)
+		sum += walk(c, bench_random(&random) & (GIB - 1));
+	bench_stop(&timer);
+	BENCH_USE(sum);
+	return bench_result(&timer, HOT);
+}
 
-		for (int shift = 39; shift >= 12; shift -= 9)
-			e = PT_LOAD(&c->words[(e & ~(uint64_t)511) + (va >> shift & 511)], ACQUIRE);
-		sum += e;
-	}
+static double sample_walk(void *state)
+{
+	const struct chase *c = state;
+	struct bench_timer timer = {0};
+	uint64_t sum = 0;
+
+	bench_start(&timer);
+	for (uint64_t i = 0; i < HOT; i++)
+		sum += walk(c, i * PAGE & (GIB - 1));
 	bench_stop(&timer);
 	BENCH_USE(sum);
 	return bench_result(&timer, HOT);
@@ -408,6 +435,19 @@ const struct bench bench_limits[] = {
 		.sample = sample_copy,
 		.close = free,
 		.what = "load, store into both: 32 leaf tables onto 32, vectorised"},
+	[LIMIT_COPY_LARGE] = {.name = "limit-copy-1g",
+		.unit = "entry",
+		.arg = 32,
+		.open = open_tables,
+		.sample = sample_copy_large,
+		.close = free,
+		.what = "the same for the 512 leaf tables of 1 GiB"},
+	[LIMIT_WALK] = {.name = "limit-walk",
+		.unit = "walk",
+		.open = open_chase,
+		.sample = sample_walk,
+		.close = free,
+		.what = "four dependent loads, page after page; nothing is looked at or decoded"},
 	[LIMIT_LOCKS] = {.name = "limit-locks",
 		.unit = "page",
 		.open = open_tables,

@@ -360,3 +360,21 @@ static double NAME(lock)(void *state)
 	bench_stop(&timer);
 	return bench_result(&timer, TABLES);
 }
+
+#if SEPARATE
+/* The page words alone, which an overlaid descriptor does without. */
+static double NAME(word)(void *state)
+{
+	struct NAME(state) *s = state;
+	struct bench_timer timer = {0};
+	uint64_t sum = 0;
+
+	evict();
+	bench_start(&timer);
+	for (unsigned i = 0; i < TABLES; i++)
+		sum += PT_LOAD(&s->m.pages[s->pa[i] / PAGE].word, ACQUIRE);
+	bench_stop(&timer);
+	BENCH_USE(sum);
+	return bench_result(&timer, TABLES);
+}
+#endif

@@ -229,16 +229,23 @@ static void slab_destroy(struct pt_cache *cache, struct pt_slab *slab)
 		pt_cache_free_pinned(&memory->slabs, slab);
 }
 
+/* In halves: not every 32-bit machine can do it at once without the compiler's library. */
+static unsigned lowest_bit(uint64_t bits)
+{
+	uint32_t low = (uint32_t)bits;
+
+	return (unsigned)(low ? __builtin_ctz(low) : 32 + __builtin_ctz((uint32_t)(bits >> 32)));
+}
+
 /* Takes a free object of a slab that has one; lock held. */
 static void *slab_take(struct pt_cache *cache, struct pt_slab *slab)
 {
 	unsigned word = slab->hint;
-	unsigned bit = 0;
+	unsigned bit;
 
 	while (!slab->free[word])
 		word++;
-	while (!(slab->free[word] >> bit & 1))
-		bit++;
+	bit = lowest_bit(slab->free[word]);
 	slab->free[word] &= ~(UINT64_C(1) << bit);
 	slab->hint = (uint16_t)word;
 	slab_count(cache, slab, 1);

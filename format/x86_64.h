@@ -184,6 +184,8 @@ static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 			       PT_TYPE_UNCACHED_MINUS << 8 | PT_TYPE_UNCACHED << 12 |
 			       PT_TYPE_NORMAL << 16 | PT_TYPE_WRITE_PROTECT << 20 |
 			       PT_TYPE_UNCACHED_MINUS << 24 | (uint32_t)PT_TYPE_WRITE_THROUGH << 28;
+	const uint64_t rare = X86_PWT | X86_PCD | (l ? X86_PAT_LARGE : X86_PAT_SMALL) |
+			      UINT64_C(3) << 10 | UINT64_C(127) << 52 | UINT64_C(15) << X86_KEY_AT;
 	unsigned pat = (unsigned)(e >> 3 & 3) | (unsigned)(e >> (l ? 12 : 7) & 1) << 2;
 	pt_attr a;
 
@@ -193,8 +195,12 @@ static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 	    "no shift needed");
 	a.flags = (uint32_t)(e & (X86_P | X86_RW | X86_A | X86_D)) | (uint32_t)(e & X86_US) << 1 |
 		  (uint32_t)(~e >> 63) << 2 | (uint32_t)(e & X86_G) >> 4 |
-		  (uint32_t)(e & X86_SOFT) >> 2 | (types >> (pat * 4) & 15) << PT_ATTR_TYPE_AT |
-		  (uint32_t)(e >> X86_KEY_AT & 15) << PT_ATTR_KEY_AT;
+		  (uint32_t)(e & X86_SOFT) >> 2;
+	a.format = 0;
+	if (__builtin_expect(!(e & rare), 1))
+		return a;
+	a.flags |= (types >> (pat * 4) & 15) << PT_ATTR_TYPE_AT | (uint32_t)(e >> X86_KEY_AT & 15)
+								      << PT_ATTR_KEY_AT;
 	a.format = (uint32_t)(e >> 10 & 3) | (uint32_t)(e >> 52 & 127) << 2;
 	return a;
 }

@@ -96,24 +96,35 @@ static bool any_leaf(const pf_entry *entry, unsigned count)
 	return false;
 }
 
-/* Moves leaves from one table of level 0 to another; returns how many. */
+/* Moves one entry from a table of level 0 to another, if it is a leaf; returns 1 then. */
+PF_HOT unsigned move_one(bool mmu, const struct move *m, pf_entry *from, pf_entry *to)
+{
+	pf_entry e = pf_load_locked(from);
+
+	if (!pf_is_leaf(e, 0))
+		return 0;
+	if (mmu)
+		e = pf_exchange(from, pf_empty(0));
+	else
+		pf_store_leaf(from, pf_empty(0));
+	pf_store_leaf(to, moved(m, e, 0));
+	return 1;
+}
+
+/* The same for many; what was written before is seen by who sees a leaf. Returns how many. */
 PF_HOT unsigned move_many(bool mmu, const struct move *m, pf_entry *from, pf_entry *to,
     unsigned count)
 {
 	unsigned n = 0;
 
-	for (; count; count--, from++, to++) {
-		pf_entry e = pf_load_locked(from);
-
-		if (!pf_is_leaf(e, 0))
-			continue;
-		if (mmu)
-			e = pf_exchange(from, pf_empty(0));
-		else
-			pf_store_leaf(from, pf_empty(0));
-		pf_store(to, moved(m, e, 0));
-		n++;
+	PT_FENCE(RELEASE);
+	for (; count >= 8; count -= 8, from += 8, to += 8) {
+#define ONE(i) n += move_one(mmu, m, &from[i], &to[i]);
+		EIGHT(ONE)
+#undef ONE
 	}
+	for (; count; count--, from++, to++)
+		n += move_one(mmu, m, from, to);
 	return n;
 }
 

@@ -31,7 +31,7 @@ PF_HOT void go_down(const struct pt_memory *memory, unsigned levels, uint64_t va
     struct found *f)
 {
 	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one case for each level");
-	switch (levels) {
+	switch (__builtin_expect(levels, 4)) {
 	case 6:
 		if (!step_down(memory, va, 5, at, f))
 			break;
@@ -104,9 +104,12 @@ static __attribute__((noinline, cold)) void look_up_again(const struct pt_space 
 PF_HOT void look_up(const struct pt_space *space, uint64_t va, struct found *f)
 {
 	struct reader at;
+	struct found again; /* so that f need not be in memory */
 
-	if (__builtin_expect(!look_up_once(space, va, &at, f), 0))
-		look_up_again(space, va, f);
+	if (__builtin_expect(!look_up_once(space, va, &at, f), 0)) {
+		look_up_again(space, va, &again);
+		*f = again;
+	}
 }
 
 /* What a leaf says of an address. */

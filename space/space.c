@@ -437,7 +437,7 @@ int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *
 	int err = -PT_EINVAL;
 
 	if (out && space && space->format)
-		err = check_width(space->format, va.v, va.v);
+		err = (va.v + space->half) & space->beyond ? -PT_ECANON : 0;
 	return err ? err : space->format->ops->translate(space, va.v, out);
 }
 

@@ -48,11 +48,11 @@ extern struct port_epoch port_epoch;
 extern __thread struct port_thread *port_self __attribute__((tls_model("initial-exec")));
 
 /* Where the inline calls end; port/hosted/thread.c, grace.c. */
-struct port_thread *port_thread_register(void);
-void port_section_enter_slow(void);
-void port_section_enter_strict(struct port_thread *self);
-void port_quiet(struct port_thread *self);
-void port_wait(const uint32_t *addr, uint32_t value);
+struct port_thread *port_thread_register(void) __attribute__((cold));
+void port_section_enter_slow(void) __attribute__((cold));
+void port_section_enter_strict(struct port_thread *self) __attribute__((cold));
+void port_quiet(struct port_thread *self) __attribute__((cold));
+void port_wait(const uint32_t *addr, uint32_t value) __attribute__((cold));
 
 static inline unsigned port_cpu_pin(const struct pt_port *port, bool irq)
 {

@@ -154,6 +154,9 @@ static void test_deposits_of_leaves(struct kit *k)
 	}
 	CHECK(k, pt_map(&k->a, VA(size), 3 * size, PA(size), k->rw, PT_DEPOSIT) == 0);
 	CHECK(k, kit_tables(&k->a, 0) == 3 && kit_table(k, &k->a, size, 0) == NULL);
+	/* One leaf in the place of another, and so with their deposits. */
+	CHECK(k, pt_map_replace(&k->a, VA(size), size, PA(size), k->rw, PT_DEPOSIT, NULL) == 0);
+	CHECK(k, kit_tables(&k->a, 0) == 3);
 	/* No memory: a split must do with what is deposited. */
 	(void)pt_memory_fail_at(k->memory, 1, true);
 	CHECK(k, pt_protect(&k->a, VA(size), page, k->ro, PT_DEPOSIT) == 0);
