@@ -87,6 +87,7 @@ const struct bench bench_tables[] = {
 		TABLES,
 		.target = 10,
 		.calibration = BENCH_SPINLOCK,
+		.limit = BENCH_PAGE,
 		.sample = kept_sample,
 		.what = "map and unmap one page; tables are kept"},
 	{.name = "page-freed-mmu",

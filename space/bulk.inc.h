@@ -73,6 +73,19 @@ PF_HOT void fill_linked(pf_entry *entry, uint64_t pa, pf_entry bits, unsigned co
 		pf_store_leaf(entry, pf_make_leaf(pa, 0, bits));
 }
 
+/* The same of pages from a list. */
+PF_HOT void fill_listed(pf_entry *entry, const pt_pa *list, pf_entry bits, unsigned count)
+{
+	PT_FENCE(RELEASE);
+	for (; count >= 8; count -= 8, entry += 8, list += 8) {
+#define ONE(i) pf_store_leaf(&entry[i], pf_make_leaf(list[i].v, 0, bits));
+		EIGHT(ONE)
+#undef ONE
+	}
+	for (; count; count--, entry++, list++)
+		pf_store_leaf(entry, pf_make_leaf(list->v, 0, bits));
+}
+
 /* What one leaf after another must be to continue a run of leaves alike. */
 struct alike {
 	uint64_t pa; /* of the next */

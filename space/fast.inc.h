@@ -184,77 +184,84 @@ static bool unlink_leaf(struct pt_space *space, const struct link *link, const s
 	return mine;
 }
 
-/* Clears one page of a locked leaf table. */
-static inline void clear_page(struct pt_space *space, struct ptdesc *pt, pf_entry *entry,
-    struct cleared *c)
+/*
+ * Clears one page of a locked leaf table, or, where no MMU is, several that are one run. false:
+ * they are not, and nothing was done.
+ */
+static inline bool clear_few(struct pt_space *space, struct ptdesc *pt, pf_entry *entry,
+    unsigned count, struct cleared *c)
 {
 	pf_entry e = pf_load_locked(entry);
 
+	if (count > 1 && (!pf_is_leaf(e, 0) || count_alike(entry, 0, count) != count))
+		return false;
 	if (e == pf_empty(0))
-		return;
+		return true;
 	if (space->flags & PT_SPACE_MMU)
 		e = pf_exchange(entry, pf_empty(0));
-	else
+	else if (count == 1)
 		pf_store_leaf(entry, pf_empty(0));
-	write_back(space->memory, entry, 1);
-	pt->used--;
+	else
+		store_empty(entry, 0, count);
+	write_back(space->memory, entry, count);
+	pt->used = (uint16_t)(pt->used - count);
 	c->run.pa.v = pf_leaf_pa(e, 0);
-	c->run.size = slot_mask(0) + 1;
+	c->run.size = (uint64_t)count << PF_PAGE_SHIFT;
 	c->run.accessed = pf_accessed(e, 0);
 	c->run.dirty = pf_dirty(e, 0);
+	return true;
 }
 
-/* Locks the leaf table of one page that no contiguous run holds, or NULL. */
-static inline struct ptdesc *lock_page(const struct pt_space *space, uint64_t va, struct link *link,
-    pf_entry **entry)
+/* Locks the leaf table of a range and clears that, but for what a contiguous run holds; or NULL. */
+static inline struct ptdesc *lock_and_clear(struct pt_space *space, struct pt_range r,
+    struct link *link, struct cleared *c)
 {
 	struct path path;
-	struct ptdesc *pt = lock_leaf(space, va, &path, link);
+	struct ptdesc *pt = lock_leaf(space, r.va, &path, link);
+	pf_entry *entry = path.table + index_of(r.va, 0);
+	unsigned count = (unsigned)((r.last - r.va) >> PF_PAGE_SHIFT) + 1;
 
-	*entry = path.table + index_of(va, 0);
-	if (pt && pf_run(pf_load_locked(*entry), 0)) {
-		pt_table_unlock(space->memory, pt);
+	if (!pt)
 		return NULL;
-	}
-	return pt;
+	if (!pf_run(pf_load_locked(entry), 0) && clear_few(space, pt, entry, count, c))
+		return pt;
+	pt_table_unlock(space->memory, pt);
+	return NULL;
 }
 
-/* Clears one page of a locked leaf table and unlocks it; says whether that emptied it. */
-static inline bool clear_and_unlock(struct pt_space *space, struct ptdesc *pt, pf_entry *entry,
-    bool may_die, struct cleared *c)
+/* Unlocks a leaf table, with a dying mark if it may go and is empty; says whether it is to. */
+static inline bool unlock_or_mark(struct pt_space *space, struct ptdesc *pt, bool may_die)
 {
-	bool dying;
+	bool dying = may_die && !pt->used;
 
-	clear_page(space, pt, entry, c);
-	dying = may_die && !pt->used;
 	if (dying)
 		PT_STORE(&pt->dead, 1, RELEASE);
 	pt_table_unlock(space->memory, pt);
 	return dying;
 }
 
-static int unmap_fast(struct pt_space *space, uint64_t va, uint32_t flags, struct pt_gather *gather)
+static inline int unmap_fast(struct pt_space *space, struct pt_range r, uint32_t flags,
+    struct pt_gather *gather)
 {
 	const struct pt_port *port = &space->memory->port;
 	struct cleared c = {.run = {.size = 0}, .table = NULL};
 	struct ptdesc *pt;
 	struct link link;
-	pf_entry *entry;
 	bool may_die;
 
 	port_section_enter(port);
-	pt = lock_page(space, va, &link, &entry);
+	pt = lock_and_clear(space, r, &link, &c);
 	if (!pt) {
 		port_section_exit(port);
 		return LONG_WAY;
 	}
 	may_die = link.entry && !(flags & PT_KEEP_TABLES);
-	if (clear_and_unlock(space, pt, entry, may_die, &c) && unlink_leaf(space, &link, pt)) {
+	if (unlock_or_mark(space, pt, may_die) && unlink_leaf(space, &link, pt)) {
 		pt_state_move(space->memory, pt, PT_LINKED, PT_UNLINKED);
 		c.table = pt;
 	}
 	if (c.run.size || c.table)
-		hand_over_page(space, va, &c, gather);
+		hand_over_page(space, r.va, &c, gather);
 	port_section_exit(port);
 	if (c.table)
 		pt_reclaim_poll(space->memory, false);
@@ -345,14 +352,27 @@ static __attribute__((noinline)) int unmap_long(struct pt_space *space, struct p
 	return err;
 }
 
+/*
+ * Is a range for the short way: a page, or, where there is neither an MMU nor a contiguous run, a
+ * part of one leaf table. Break before make flushes under the locks: the long way.
+ */
+static inline bool unmaps_in_leaf(const struct pt_space *space, struct pt_range r)
+{
+	if (PF_BBM)
+		return false;
+	if (r.last - r.va == slot_mask(0))
+		return true;
+	return !pf_run_shift(0) && !(space->flags & PT_SPACE_MMU) &&
+	       (r.va ^ r.last) <= table_mask(0) && r.last - r.va < table_mask(0);
+}
+
 static int op_unmap(struct pt_space *space, struct pt_range r, uint32_t flags,
     struct pt_gather *gather)
 {
 	int err;
 
-	/* Break before make flushes under the locks: the long way. */
-	if (!PF_BBM && r.last - r.va == slot_mask(0)) {
-		err = unmap_fast(space, r.va, flags, gather);
+	if (unmaps_in_leaf(space, r)) {
+		err = unmap_fast(space, r, flags, gather);
 		if (err != LONG_WAY)
 			return err;
 	}

@@ -75,9 +75,7 @@ static void fill_live(pf_entry *entry, const struct pt_map_source *source, pf_en
 	const pt_pa *list = source->list;
 
 	if (list) {
-		list += (va - source->va) >> PF_PAGE_SHIFT;
-		for (unsigned i = 0; i < count; i++)
-			pf_store(&entry[i], pf_make_leaf(list[i].v, 0, bits));
+		fill_listed(entry, list + ((va - source->va) >> PF_PAGE_SHIFT), bits, count);
 	} else if (!pf_run_shift(0)) {
 		fill_linked(entry, pa, bits, count);
 	} else {
