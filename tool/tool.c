@@ -22,6 +22,12 @@ void tool_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+void tool_no_memory(void)
+{
+	tool_error("out of memory: give it less at a time");
+	exit(TOOL_UNSUPPORTED);
+}
+
 void *tool_grow(void *array, size_t *room, size_t need, size_t size)
 {
 	size_t more = *room ? *room : 64;
@@ -31,10 +37,8 @@ void *tool_grow(void *array, size_t *room, size_t need, size_t size)
 	while (more < need)
 		more *= 2;
 	array = reallocarray(array, more, size);
-	if (!array) {
-		tool_error("out of memory: snapshot fewer processes at a time");
-		exit(TOOL_UNSUPPORTED);
-	}
+	if (!array)
+		tool_no_memory();
 	*room = more;
 	return array;
 }

@@ -34,6 +34,9 @@ int command_formats(int argc, const char **argv);
 /* Writes "ptdesc: " and the message, which says what to do, to stderr. */
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Says that there is no memory, and ends the program. */
+void tool_no_memory(void) __attribute__((noreturn));
+
 /*
  * Makes room in an array for need elements of size bytes; *room is how many it holds. Returns the
  * array; ends the program when there is no memory.

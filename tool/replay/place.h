@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where a program's addresses go in a format that has other pages or a narrower space.
+ *
+ * A space that is wide enough keeps all addresses. In a narrower one the program's lower part
+ * (image and heap) and its upper part (mmap area and stack) are moved by one distance each, so that
+ * distances within each stay what they were, and tables are filled as they would be. What then
+ * lies outside does not fit.
+ */
+#ifndef TOOL_REPLAY_PLACE_H
+#define TOOL_REPLAY_PLACE_H
+
+#include <ptdesc/format.h>
+
+#include "tool/replay/vmas.h"
+
+/* A part of the recorded space, [start, end), and how far it moves (modulo 2^64). */
+struct place_part {
+	uint64_t start;
+	uint64_t end;
+	uint64_t delta;
+};
+
+struct place {
+	struct place_part part[2]; /* lower and upper; equal when all addresses stay */
+	unsigned parts;            /* 0: not decided yet */
+};
+
+/* A range of the format's space. */
+struct placed {
+	uint64_t va;
+	uint64_t end;
+};
+
+/* Decides, from the first VMAs of a program and the width of the recorded space, in bits. */
+void place_decide(struct place *place, const struct pt_format *format, unsigned recorded_bits,
+    const struct vma_list *vmas);
+
+/* Where [start, end) goes, what does not fit left out; at most two ranges. Returns how many. */
+unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
+    struct placed out[2]);
+
+/* Where one address goes; false: it does not fit. */
+bool place_va(const struct place *place, uint64_t va, uint64_t *out);
+
+#endif

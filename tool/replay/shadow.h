@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The plain model of one address space: which pages it maps to which frames, as bits and numbers,
+ * without any table. What the library holds is compared with it. In pages of the recorded machine.
+ */
+#ifndef TOOL_REPLAY_SHADOW_H
+#define TOOL_REPLAY_SHADOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Pages of a region: what one leaf table of the recorded machine translates. */
+#define REGION_BITS  9u
+#define REGION_PAGES (1u << REGION_BITS)
+
+typedef uint64_t region_bits[REGION_PAGES / 64];
+
+enum region_huge {
+	REGION_SMALL,     /* pages, if any */
+	REGION_HUGE_ANON, /* one entry of level 1, with a deposited table */
+	REGION_HUGE_FILE, /* the same without: file, shared memory, hugetlb */
+};
+
+struct region {
+	uint64_t index; /* va >> region shift */
+	enum region_huge huge;
+	region_bits page;  /* something is mapped: a page, or a marker in its place */
+	region_bits mark;  /* of these: an entry without a page (swapped, guard, ...) */
+	region_bits write; /* of these: may be written now */
+	uint32_t frame[REGION_PAGES]; /* where page is set, or all if huge */
+};
+
+struct shadow {
+	struct region **at; /* by index */
+	size_t count;
+	size_t room;
+	size_t last; /* that was found last */
+	unsigned page_shift;
+};
+
+static inline bool region_bit(const region_bits bits, unsigned page)
+{
+	return bits[page / 64] >> (page % 64) & 1;
+}
+
+static inline void region_set(region_bits bits, unsigned page, bool on)
+{
+	uint64_t bit = UINT64_C(1) << (page % 64);
+
+	bits[page / 64] = on ? bits[page / 64] | bit : bits[page / 64] & ~bit;
+}
+
+/* Is a bit set in [first, first + count). */
+static inline bool region_any(const region_bits bits, unsigned first, unsigned count)
+{
+	for (unsigned i = first; i < first + count; i++)
+		if (region_bit(bits, i))
+			return true;
+	return false;
+}
+
+static inline unsigned region_count(const region_bits bits)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < REGION_PAGES / 64; i++)
+		count += (unsigned)__builtin_popcountll(bits[i]);
+	return count;
+}
+
+static inline unsigned shadow_region_shift(const struct shadow *shadow)
+{
+	return shadow->page_shift + REGION_BITS;
+}
+
+/* First address of a region, and the number of a page in it. */
+static inline uint64_t region_va(const struct shadow *shadow, const struct region *region)
+{
+	return region->index << shadow_region_shift(shadow);
+}
+
+static inline unsigned page_in_region(const struct shadow *shadow, uint64_t va)
+{
+	return (unsigned)(va >> shadow->page_shift) & (REGION_PAGES - 1);
+}
+
+/* The region of an address; NULL: nothing was ever mapped there. */
+struct region *shadow_find(struct shadow *shadow, uint64_t va);
+
+/* The same, made if it is missing. */
+struct region *shadow_make(struct shadow *shadow, uint64_t va);
+
+/* Position of the first region that does not end before va; count: there is none. */
+size_t shadow_from(const struct shadow *shadow, uint64_t va);
+
+/* Forgets regions without pages. */
+void shadow_tidy(struct shadow *shadow);
+
+void shadow_free(struct shadow *shadow);
+
+#endif

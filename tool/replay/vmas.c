@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tool/replay/vmas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool/tool.h"
+
+size_t vmas_from(const struct vma_list *list, uint64_t va)
+{
+	size_t low = 0;
+	size_t high = list->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (list->at[mid].shown.end <= va)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool holds(const struct vma_list *list, size_t at, uint64_t va)
+{
+	return at < list->count && list->at[at].shown.start <= va && va < list->at[at].shown.end;
+}
+
+struct vma *vmas_find(struct vma_list *list, uint64_t va)
+{
+	if (!holds(list, list->last, va))
+		list->last = vmas_from(list, va);
+	return holds(list, list->last, va) ? &list->at[list->last] : NULL;
+}
+
+/* Makes room for count VMAs at a position. */
+static void open_at(struct vma_list *list, size_t at, size_t count)
+{
+	if (!count)
+		return;
+	list->at = tool_grow(list->at, &list->room, list->count + count, sizeof(*list->at));
+	memmove(&list->at[at + count], &list->at[at], (list->count - at) * sizeof(*list->at));
+	list->count += count;
+}
+
+static void close_at(struct vma_list *list, size_t at, size_t count)
+{
+	if (!count)
+		return;
+	memmove(&list->at[at], &list->at[at + count],
+	    (list->count - at - count) * sizeof(*list->at));
+	list->count -= count;
+}
+
+/*
+ * What the VMAs of an old list remember, for one of the new: those that it overlaps and is of the
+ * same kind with. A merged VMA has what any of its parts had.
+ */
+static uint32_t remembered(const struct vma_list *old, const struct trace_vma *vma)
+{
+	uint32_t memory = 0;
+
+	for (size_t i = vmas_from(old, vma->start);
+	     i < old->count && old->at[i].shown.start < vma->end; i++)
+		if (!((old->at[i].shown.flags ^ vma->flags) & TRACE_VMA_SHARED))
+			memory |= old->at[i].memory;
+	return memory;
+}
+
+/* Replaces the middle of the list that was shown. */
+static void take_shown(struct vma_list *shown, const struct trace_event *event)
+{
+	size_t old = shown->count - event->vmas.keep_first - event->vmas.keep_last;
+
+	close_at(shown, event->vmas.keep_first, old);
+	open_at(shown, event->vmas.keep_first, event->vmas.count);
+	for (size_t i = 0; i < event->vmas.count; i++)
+		shown->at[event->vmas.keep_first + i] = (struct vma){event->vmas.vmas[i], 0};
+}
+
+void vmas_take(struct vmas *vmas, const struct trace_event *event)
+{
+	struct vma_list old = vmas->now;
+
+	take_shown(&vmas->shown, event);
+	vmas->now = (struct vma_list){0};
+	open_at(&vmas->now, 0, vmas->shown.count);
+	for (size_t i = 0; i < vmas->shown.count; i++) {
+		vmas->now.at[i] = vmas->shown.at[i];
+		vmas->now.at[i].memory = remembered(&old, &vmas->shown.at[i].shown);
+	}
+	free(old.at);
+}
+
+void vmas_split(struct vma_list *list, uint64_t va)
+{
+	size_t at = vmas_from(list, va);
+
+	if (!holds(list, at, va) || list->at[at].shown.start == va)
+		return;
+	open_at(list, at, 1);
+	list->at[at] = list->at[at + 1];
+	list->at[at].shown.end = va;
+	list->at[at + 1].shown.start = va;
+}
+
+void vmas_cut(struct vma_list *list, uint64_t start, uint64_t end)
+{
+	size_t first;
+	size_t past;
+
+	vmas_split(list, start);
+	vmas_split(list, end);
+	first = vmas_from(list, start);
+	for (past = first; past < list->count && list->at[past].shown.start < end;)
+		past++;
+	close_at(list, first, past - first);
+}
+
+void vmas_add(struct vma_list *list, const struct vma *vma)
+{
+	size_t at = vmas_from(list, vma->shown.start);
+
+	open_at(list, at, 1);
+	list->at[at] = *vma;
+}
+
+void vmas_remember(struct vma_list *list, uint64_t start, uint64_t end, uint32_t set,
+    uint32_t clear)
+{
+	for (size_t i = vmas_from(list, start); i < list->count && list->at[i].shown.start < end;
+	     i++)
+		list->at[i].memory = (list->at[i].memory | set) & ~clear;
+}
+
+void vmas_copy(struct vmas *child, const struct vmas *parent)
+{
+	*child = (struct vmas){{0}, {0}};
+	open_at(&child->now, 0, parent->now.count);
+	for (size_t i = 0; i < parent->now.count; i++)
+		child->now.at[i] = parent->now.at[i];
+}
+
+uint64_t vmas_floor(const struct vma_list *list, uint64_t va)
+{
+	size_t at = vmas_from(list, va);
+
+	if (holds(list, at, va) && list->at[at].shown.start < va)
+		return va;
+	return at ? list->at[at - 1].shown.end : 0;
+}
+
+uint64_t vmas_ceiling(const struct vma_list *list, uint64_t va)
+{
+	size_t at = vmas_from(list, va);
+
+	return at < list->count ? list->at[at].shown.start : 0;
+}
+
+void vmas_free(struct vmas *vmas)
+{
+	free(vmas->now.at);
+	free(vmas->shown.at);
+	*vmas = (struct vmas){{0}, {0}};
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tool/sink/sink.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <ptdesc/hosted.h>
+
+#include "tool/tool.h"
+
+/* Simulated memory for tables: more than any trace needs; what is not touched costs nothing. */
+#define ARENA_BYTES (UINT64_C(16) << 30)
+
+/* Arenas of narrow formats end where their tables may. */
+static uint64_t arena_bytes(const struct pt_format *format)
+{
+	uint64_t bytes = ARENA_BYTES;
+
+	for (unsigned level = 0; level < format->levels; level++)
+		if (format->tables[level].max_pa < bytes - 1)
+			bytes = format->tables[level].max_pa + 1;
+	return bytes;
+}
+
+struct sink {
+	const struct pt_format *format;
+	struct pt_hosted *hosted;
+	struct pt_memory *memory;
+	struct pt_space **spaces; /* by number; NULL: there is none */
+	size_t space_room;
+	bool keep;
+	struct sink_op *ops;
+	size_t op_count;
+	size_t op_room;
+};
+
+struct sink *sink_open(const struct pt_format *format, bool keep)
+{
+	struct pt_hosted_config config = {.bytes = arena_bytes(format),
+		.page_shift = format->page_shift};
+	struct sink *sink = calloc(1, sizeof(*sink));
+	int error = sink ? pt_hosted_memory_create(&config, &sink->hosted) : -PT_ENOMEM;
+
+	if (error) {
+		tool_error("no simulated memory for the tables of %s: %s; is there an address "
+			   "space limit?",
+		    format->name, pt_strerror(error));
+		free(sink);
+		return NULL;
+	}
+	sink->format = format;
+	sink->memory = pt_hosted_memory(sink->hosted);
+	sink->keep = keep;
+	return sink;
+}
+
+static int destroy(struct sink *sink, uint32_t number)
+{
+	int error = pt_space_destroy(sink->spaces[number], NULL);
+
+	free(sink->spaces[number]);
+	sink->spaces[number] = NULL;
+	return error;
+}
+
+bool sink_close(struct sink *sink)
+{
+	struct pt_leaks leaks = {0};
+	int error = 0;
+
+	if (!sink)
+		return true;
+	for (size_t i = 0; i < sink->space_room && !error; i++)
+		if (sink->spaces[i])
+			error = destroy(sink, (uint32_t)i);
+	if (!error)
+		error = pt_hosted_memory_destroy(sink->hosted, &leaks);
+	if (error)
+		tool_error("the library leaked on %s: %" PRIu64 " tables, %" PRIu64
+			   " frames, %" PRIu64 " objects",
+		    sink->format->name, leaks.tables, leaks.frames, leaks.objects);
+	free(sink->spaces);
+	free(sink->ops);
+	free(sink);
+	return !error;
+}
+
+struct pt_space *sink_space(struct sink *sink, uint32_t space)
+{
+	return space < sink->space_room ? sink->spaces[space] : NULL;
+}
+
+struct pt_memory *sink_memory(struct sink *sink)
+{
+	return sink->memory;
+}
+
+uint64_t sink_flushes(const struct sink *sink)
+{
+	struct pt_hosted_flushes flushes;
+
+	pt_hosted_flushes(sink->hosted, &flushes);
+	return flushes.calls;
+}
+
+static int make(struct sink *sink, uint32_t number)
+{
+	size_t room = sink->space_room;
+	struct pt_space *space;
+	int error;
+
+	sink->spaces = tool_grow(sink->spaces, &sink->space_room, (size_t)number + 1,
+	    sizeof(struct pt_space *));
+	for (; room < sink->space_room; room++)
+		sink->spaces[room] = NULL;
+	if (sink->spaces[number])
+		return -PT_EEXIST;
+	space = aligned_alloc(64, (sizeof(*space) + 63) / 64 * 64);
+	error = space ? pt_space_init(space, sink->memory, sink->format, PT_SPACE_MMU, NULL)
+		      : -PT_ENOMEM;
+	if (error)
+		free(space);
+	else
+		sink->spaces[number] = space;
+	return error;
+}
+
+static int on_range(struct sink *sink, struct pt_space *space, const struct sink_op *op)
+{
+	pt_va va = pt_make_va(op->va);
+	pt_pa pa = pt_make_pa(op->arg);
+
+	switch (op->kind) {
+	case SINK_MAP:
+		return pt_map(space, va, op->size, pa, op->attr, PT_SMALL | PT_RELAX);
+	case SINK_MAP_HUGE:
+		return pt_map(space, va, op->size, pa, op->attr, PT_RELAX | op->flags);
+	case SINK_REPLACE:
+		return pt_map_replace(space, va, op->size, pa, op->attr, PT_SMALL | PT_RELAX, NULL);
+	case SINK_POPULATE:
+		return pt_populate(space, va, op->size, op->level, 0);
+	case SINK_UNMAP:
+		return pt_unmap(space, va, op->size, PT_KEEP_TABLES | op->flags, NULL);
+	case SINK_PRUNE:
+		return pt_prune(space, va, op->size, pt_make_va(op->arg), pt_make_va(op->end));
+	case SINK_PROTECT:
+		return pt_protect(space, va, op->size, op->attr, PT_RELAX | op->flags);
+	case SINK_SPLIT:
+		return pt_split(space, va, op->size, 0, op->flags);
+	case SINK_COPY:
+		if (!sink_space(sink, op->other))
+			return -PT_ENOENT;
+		return pt_copy(sink->spaces[op->other], space, va, op->size,
+		    PT_KEEP_TABLES | op->flags);
+	case SINK_MOVE:
+		return pt_move(space, va, op->size, pt_make_va(op->arg),
+		    PT_KEEP_TABLES | op->flags);
+	default:
+		return -PT_EINVAL;
+	}
+}
+
+static int execute(struct sink *sink, const struct sink_op *op)
+{
+	if (op->kind == SINK_NEW)
+		return make(sink, op->space);
+	if (!sink_space(sink, op->space))
+		return -PT_ENOENT;
+	if (op->kind == SINK_DESTROY)
+		return destroy(sink, op->space);
+	return on_range(sink, sink->spaces[op->space], op);
+}
+
+int sink_do(struct sink *sink, const struct sink_op *op)
+{
+	int error = execute(sink, op);
+
+	if (error || !sink->keep)
+		return error;
+	sink->ops = tool_grow(sink->ops, &sink->op_room, sink->op_count + 1, sizeof(*sink->ops));
+	sink->ops[sink->op_count++] = *op;
+	return 0;
+}
+
+/* Does operations from at on as long as they are of one kind; *at is then the next. */
+static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct sink_times *times)
+{
+	enum sink_kind kind = from->ops[*at].kind;
+	uint64_t started = tool_now_ns();
+
+	for (; *at < from->op_count && from->ops[*at].kind == kind; (*at)++) {
+		const struct sink_op *op = &from->ops[*at];
+		int error = execute(to, op);
+
+		if (error) {
+			tool_error("%s of %#" PRIx64 " failed when it was done again: %s",
+			    sink_kind_name(kind), op->va, pt_strerror(error));
+			return false;
+		}
+		times->count[kind]++;
+		times->pages[kind] += op->size >> to->format->page_shift;
+	}
+	times->ns[kind] += tool_now_ns() - started;
+	return true;
+}
+
+bool sink_time(const struct sink *sink, struct sink_times *times)
+{
+	struct sink *again = sink_open(sink->format, false);
+	bool fine = again != NULL;
+
+	*times = (struct sink_times){{0}, {0}, {0}};
+	for (size_t at = 0; fine && at < sink->op_count;)
+		fine = stretch(sink, again, &at, times);
+	return sink_close(again) && fine;
+}
+
+const char *sink_kind_name(enum sink_kind kind)
+{
+	static const char *const names[SINK_KINDS] = {
+		[SINK_NEW] = "new",
+		[SINK_DESTROY] = "destroy",
+		[SINK_MAP] = "map",
+		[SINK_MAP_HUGE] = "map_huge",
+		[SINK_REPLACE] = "replace",
+		[SINK_POPULATE] = "populate",
+		[SINK_UNMAP] = "unmap",
+		[SINK_PRUNE] = "prune",
+		[SINK_PROTECT] = "protect",
+		[SINK_SPLIT] = "split",
+		[SINK_COPY] = "copy",
+		[SINK_MOVE] = "move",
+	};
+
+	return kind < SINK_KINDS ? names[kind] : "unknown";
+}
