@@ -432,13 +432,28 @@ int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uin
 	return err ? err : space->format->ops->modify(space, r, set, clear, flags);
 }
 
+/* One address of a space that a reader is asked for. */
+static inline int check_address(const struct pt_space *space, pt_va va)
+{
+	if (!space || !space->format)
+		return -PT_EINVAL;
+	return (va.v + space->half) & space->beyond ? -PT_ECANON : 0;
+}
+
 int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out)
 {
-	int err = -PT_EINVAL;
+	int err = out ? check_address(space, va) : -PT_EINVAL;
 
-	if (out && space && space->format)
-		err = (va.v + space->half) & space->beyond ? -PT_ECANON : 0;
 	return err ? err : space->format->ops->translate(space, va.v, out);
+}
+
+int pt_table_level(const struct pt_space *space, pt_va va, unsigned *level)
+{
+	int err = level ? check_address(space, va) : -PT_EINVAL;
+
+	if (!err)
+		*level = space->format->ops->table_level(space, va.v);
+	return err;
 }
 
 int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn, void *ctx)

@@ -28,6 +28,7 @@ static const struct pt_format_ops pf_ops = {
 	.protect = op_protect,
 	.modify = op_modify,
 	.translate = op_translate,
+	.table_level = op_table_level,
 	.walk = op_walk,
 	.copy = op_copy,
 	.move = op_move,
