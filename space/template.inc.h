@@ -8,8 +8,14 @@
 
 #include "space/op.h"
 
+/* Each needs those above it. First what all operations do: */
 #include "space/bulk.inc.h"
+#include "space/entries.inc.h"
 #include "space/descend.inc.h"
+#include "space/survey.inc.h"
+#include "space/prepare.inc.h"
+
+/* then the operations. */
 #include "space/read.inc.h"
 #include "space/unmap.inc.h"
 #include "space/map.inc.h"
