@@ -84,6 +84,18 @@ void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt)
 	op->out = pt;
 }
 
+/* To its grace period, whatever its level. */
+static void give_up(const struct pt_op *op, struct ptdesc *pt)
+{
+	struct pt_account *owner = pt->space ? &pt->space->account : NULL;
+
+	/* While a reader may be in it; 42: only tables of level 0 wait for readers. */
+	if (PT_DEFECT(35) || (PT_DEFECT(42) && ptdesc_level(pt)))
+		pagetable_free(op->memory, pt, owner);
+	else
+		pagetable_free_defer(op->memory, pt, owner);
+}
+
 /* Queues the unlinked tables for their grace period. They were flushed. */
 static void hand_over(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *))
 {
@@ -96,11 +108,7 @@ static void hand_over(struct pt_op *op, void (*harvest)(struct pt_op *, const st
 	release(op->gather);
 	for (struct ptdesc *pt = op->out; pt; pt = next) {
 		next = pt->pt_list.prev;
-		if (PT_DEFECT(35)) /* while a reader may be in it */
-			pagetable_free(op->memory, pt, pt->space ? &pt->space->account : NULL);
-		else
-			pagetable_free_defer(op->memory, pt,
-			    pt->space ? &pt->space->account : NULL);
+		give_up(op, pt);
 	}
 	op->out = NULL;
 	for (struct ptdesc *pt = op->never; pt; pt = next) {
@@ -123,8 +131,9 @@ static struct ptdesc *alloc_table(const struct pt_op *op, const struct pt_side *
     unsigned level)
 {
 	struct pt_space *space = side->space;
+	bool kernel = space->flags & PT_SPACE_KERNEL && !PT_DEFECT(34);
 	struct ptdesc *pt = pagetable_alloc(op->memory, space->classes[level], level,
-	    &space->account, space->flags & PT_SPACE_KERNEL ? PT_KERNEL_TABLE : 0);
+	    &space->account, kernel ? PT_KERNEL_TABLE : 0);
 
 	if (pt)
 		pt->space = space;

@@ -35,6 +35,7 @@ struct pt_format_ops {
 	int (*modify)(struct pt_space *space, struct pt_range r, uint32_t set, uint32_t clear,
 	    uint32_t flags);
 	int (*translate)(const struct pt_space *space, uint64_t va, struct pt_translation *out);
+	unsigned (*table_level)(const struct pt_space *space, uint64_t va);
 	int (*walk)(const struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx);
 	int (*copy)(struct pt_space *dst, struct pt_space *src, struct pt_range r, uint32_t flags);
 	int (*move)(struct pt_space *space, struct pt_range r, uint64_t to, uint32_t flags);

@@ -142,6 +142,16 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 	return 0;
 }
 
+static unsigned op_table_level(const struct pt_space *space, uint64_t va)
+{
+	struct found f;
+
+	port_section_enter(&space->memory->port);
+	look_up(space, va, &f);
+	port_section_exit(&space->memory->port);
+	return f.l; /* the table that holds the entry which ended the descent */
+}
+
 /* Joins neighbouring leaves and hands a piece on when the next does not continue it. */
 struct walker {
 	struct pt_piece piece; /* size 0: none */

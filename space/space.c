@@ -183,6 +183,9 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 		return -PT_ENOMEM;
 	space->root->space = space;
 	space->top = ptdesc_address(memory, space->root);
+	if (PT_DEFECT(23)) /* made of plain pages, whose words say nothing of a table */
+		PT_STORE(&pt_page_of(memory, ptdesc_pfn(space->root))->memdesc.v, MEMDESC_PLAIN,
+		    RELEASE);
 	pt_state_move(memory, space->root, PT_PRIVATE, PT_LINKED);
 	list_root(memory, space->root);
 	return 0;
@@ -432,13 +435,28 @@ int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uin
 	return err ? err : space->format->ops->modify(space, r, set, clear, flags);
 }
 
+/* One address of a space that a reader is asked for. */
+static inline int check_address(const struct pt_space *space, pt_va va)
+{
+	if (!space || !space->format)
+		return -PT_EINVAL;
+	return (va.v + space->half) & space->beyond ? -PT_ECANON : 0;
+}
+
 int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out)
 {
-	int err = -PT_EINVAL;
+	int err = out ? check_address(space, va) : -PT_EINVAL;
 
-	if (out && space && space->format)
-		err = (va.v + space->half) & space->beyond ? -PT_ECANON : 0;
 	return err ? err : space->format->ops->translate(space, va.v, out);
+}
+
+int pt_table_level(const struct pt_space *space, pt_va va, unsigned *level)
+{
+	int err = level ? check_address(space, va) : -PT_EINVAL;
+
+	if (!err)
+		*level = space->format->ops->table_level(space, va.v);
+	return err;
 }
 
 int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn, void *ctx)
@@ -537,7 +555,11 @@ int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_va floor, pt_va
 	struct pt_range r;
 	int err = check_range(space, va, size, &r);
 
-	return err ? err : space->format->ops->prune(space, r, within);
+	if (!err)
+		err = space->format->ops->prune(space, r, within);
+	if (!err && PT_DEFECT(49)) /* a root that shrinks: this first, the pointer later */
+		space->levels--;
+	return err;
 }
 
 int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va, uint32_t flags)

@@ -8,8 +8,14 @@
 
 #include "space/op.h"
 
+/* Each needs those above it. First what all operations do: */
 #include "space/bulk.inc.h"
+#include "space/entries.inc.h"
 #include "space/descend.inc.h"
+#include "space/survey.inc.h"
+#include "space/prepare.inc.h"
+
+/* then the operations. */
 #include "space/read.inc.h"
 #include "space/unmap.inc.h"
 #include "space/map.inc.h"
@@ -28,6 +34,7 @@ static const struct pt_format_ops pf_ops = {
 	.protect = op_protect,
 	.modify = op_modify,
 	.translate = op_translate,
+	.table_level = op_table_level,
 	.walk = op_walk,
 	.copy = op_copy,
 	.move = op_move,

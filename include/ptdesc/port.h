@@ -28,10 +28,12 @@
  * (+ "nothing" means none of the library's locks; pinning, frame_* and table_event may happen in a
  * read section.) Which call of the library may be made where:
  *
- *   in an interrupt handler   pt_translate, pt_page_memdesc; allocation and free if the memory was
- *                             made with config.irq, which makes every pin block interrupts
+ *   in an interrupt handler   pt_translate, pt_table_level, pt_page_memdesc; allocation and free if
+ *                             the memory was made with config.irq, which makes every pin block
+ *                             interrupts
  *   may sleep                 only calls given PT_MAY_SLEEP, pt_memory_shrink, pt_memory_destroy
- *   inside a walk callback    pt_translate, pt_page_memdesc, ptdesc_address and other queries
+ *   inside a walk callback    pt_translate, pt_table_level, pt_page_memdesc, ptdesc_address and
+ *                             other queries
  */
 #ifndef PTDESC_PORT_H
 #define PTDESC_PORT_H

@@ -17,7 +17,7 @@
  * pt_share_table, or would split one of its leaves. With PT_PIECEWISE a call works table by table
  * and an error leaves what was done before it; without, a call that fails has changed nothing.
  *
- * Context: thread context, no lock of a table held; pt_translate anywhere.
+ * Context: thread context, no lock of a table held; pt_translate and pt_table_level anywhere.
  */
 #ifndef PTDESC_SPACE_H
 #define PTDESC_SPACE_H
@@ -158,6 +158,14 @@ PT_MUST_CHECK int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt
 
 /* What va translates to, or -PT_ENOENT. Takes no lock; any context; out may be on the stack. */
 PT_MUST_CHECK int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out);
+
+/*
+ * *level becomes the level of the lowest table on the way to va, whether or not that table maps
+ * anything there: 0 if there is a leaf table, levels - 1 if there is only the root, the leaf's own
+ * if va is in a large leaf. Tables that several spaces share count. Takes no lock; any context.
+ * -PT_EINVAL: NULL; -PT_ECANON.
+ */
+PT_MUST_CHECK int pt_table_level(const struct pt_space *space, pt_va va, unsigned *level);
 
 /* Calls fn for each piece mapped in the range. Takes no lock. Returns fn's non-zero, 0, or error.
  */

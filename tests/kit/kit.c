@@ -80,6 +80,13 @@ unsigned kit_level(const struct pt_space *space, uint64_t va)
 	return pt_translate(space, VA(va), &t) ? PT_MAX_LEVELS : t.level;
 }
 
+unsigned kit_lowest(const struct pt_space *space, uint64_t va)
+{
+	unsigned level;
+
+	return pt_table_level(space, VA(va), &level) ? PT_MAX_LEVELS : level;
+}
+
 uint64_t kit_size(const struct pt_space *space, uint64_t va)
 {
 	struct pt_translation t;

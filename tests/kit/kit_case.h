@@ -93,6 +93,9 @@ bool kit_unmapped(struct kit *k, const struct pt_space *space, uint64_t va);
 /* The level of the leaf at va; PT_MAX_LEVELS: none. */
 unsigned kit_level(const struct pt_space *space, uint64_t va);
 
+/* The level of the lowest table on the way to va; PT_MAX_LEVELS: no answer. */
+unsigned kit_lowest(const struct pt_space *space, uint64_t va);
+
 /* Bytes of the leaf or contiguous run at va; 0: not mapped. */
 uint64_t kit_size(const struct pt_space *space, uint64_t va);
 

@@ -19,6 +19,32 @@ static void test_populate(struct kit *k)
 	}
 }
 
+/* How far the way to an address goes is told with and without a leaf at its end. */
+static void test_lowest_table(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+	unsigned top = kit_top(k);
+
+	CHECK(k, kit_lowest(&k->a, 0) == top);
+	for (unsigned l = top; l-- > 0;) {
+		uint64_t size = kit_slot(k, l + 1); /* that a table of this level translates */
+		uint64_t va = kit_slot(k, top);
+
+		CHECK(k, pt_populate(&k->a, VA(va), page, l, 0) == 0);
+		CHECK(k, kit_lowest(&k->a, va) == l && kit_lowest(&k->a, va + size - 1) == l);
+		CHECK(k, kit_lowest(&k->a, va + size) > l && kit_lowest(&k->a, va - 1) == top);
+	}
+	CHECK(k, pt_map(&k->a, VA(0), page, PA(0), k->rw, 0) == 0);
+	CHECK(k, kit_lowest(&k->a, 0) == 0 && kit_lowest(&k->a, page) == 0);
+	CHECK(k, pt_unmap(&k->a, VA(0), page, 0, NULL) == 0);
+	CHECK(k, kit_lowest(&k->a, 0) == 1);
+	for (unsigned l = 1; l <= top; l++)
+		if (kit_is_leaf_level(k, l)) {
+			CHECK(k, pt_map(&k->b, VA(0), kit_slot(k, l), PA(0), k->rw, 0) == 0);
+			CHECK(k, kit_lowest(&k->b, page) == l && kit_clear(k, &k->b));
+		}
+}
+
 /* A table that is there is used, also where a large leaf would fit. */
 static void test_populated_tables_are_used(struct kit *k)
 {
@@ -322,6 +348,7 @@ static void test_tables_by_address(struct kit *k)
 
 const struct kit_test kit_table_tests[] = {
 	{"populate", test_populate},
+	{"the lowest table on the way", test_lowest_table},
 	{"populated tables are used", test_populated_tables_are_used},
 	{"prune within floor and ceiling", test_prune},
 	{"prune keeps what is used", test_prune_keeps_what_is_used},

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <ptdesc/space.h>
+#include <ptdesc/kernel.h>
 #include "core/defects.h"
 #include "tests/unit/core_kit.h"
 
@@ -21,7 +21,8 @@ struct world {
 	struct kit kit;
 	struct pt_space space;
 	uint64_t flushed;
-	bool ordered; /* nothing was given up before: then nothing may be when the flush comes */
+	unsigned made; /* tables that the port was told of */
+	bool ordered;  /* nothing was given up before: then nothing may be when the flush comes */
 };
 
 static void must(int error)
@@ -40,18 +41,35 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 	w->flushed++;
 }
 
-static void with_flush(struct pt_port *port)
+static int on_table(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
 {
-	port->flush = on_flush;
+	struct world *w = ctx;
+
+	(void)pa;
+	(void)size;
+	(void)level;
+	w->made += start;
+	return 0;
 }
 
-static void open_world(struct world *w)
+static void with_calls(struct pt_port *port)
+{
+	port->flush = on_flush;
+	port->table_event = on_table;
+}
+
+static void open_space(struct world *w, uint32_t flags)
 {
 	struct pt_config config = kit_config();
 
 	memset(w, 0, sizeof(*w));
-	kit_open(&w->kit, &config, with_flush);
-	must(pt_space_init(&w->space, w->kit.memory, &pt_format_x86_64, PT_SPACE_MMU, NULL));
+	kit_open(&w->kit, &config, with_calls);
+	must(pt_space_init(&w->space, w->kit.memory, &pt_format_x86_64, flags, NULL));
+}
+
+static void open_world(struct world *w)
+{
+	open_space(w, PT_SPACE_MMU);
 }
 
 static void close_world(struct world *w)
@@ -73,6 +91,45 @@ static bool is_mapped(struct world *w, uint64_t va)
 	return pt_translate(&w->space, pt_make_va(va), &t) == 0 && t.pa.v == va;
 }
 
+/* Tables of the space, found by the words of all frames. */
+static unsigned tables_found(struct world *w, uint32_t flags)
+{
+	unsigned found = 0;
+
+	for (uint64_t pfn = KIT_FIRST_PFN; pfn < KIT_FIRST_PFN + 2048; pfn++) {
+		const struct ptdesc *pt;
+
+		if (kit_type(&w->kit, pfn) != MEMDESC_PAGE_TABLE)
+			continue;
+		pt = ptdesc_from_pa(w->kit.memory, pt_make_pa(pfn << 12));
+		found += pt->space == &w->space && !pt->dead && (ptdesc_flags(pt) & flags) == flags;
+	}
+	return found;
+}
+
+/* Each root is a table like others: its frame says so, and it is the one on the list of roots. */
+static void check_D23(void)
+{
+	struct pt_space more[3];
+	struct world w;
+
+	open_world(&w);
+	for (unsigned i = 0; i < 3; i++)
+		must(pt_space_init(&more[i], w.kit.memory, &pt_format_x86_64, 0, NULL));
+	for (unsigned i = 0; i < 3; i++) {
+		const struct ptdesc *root = w.kit.memory->roots;
+
+		while (root && root->space != &more[i])
+			root = root->pt_list.next;
+		assert_ptr_equal(ptdesc_from_pa(w.kit.memory, pt_space_root(&more[i]).pa), root);
+		assert_non_null(root);
+	}
+	must(pt_space_destroy(&more[1], NULL));
+	must(pt_space_destroy(&more[0], NULL));
+	must(pt_space_destroy(&more[2], NULL));
+	close_world(&w);
+}
+
 /* Tables are given up after the flush, of whichever call. */
 static void check_D31(void)
 {
@@ -91,6 +148,20 @@ static void check_D31(void)
 	must(pt_collapse(&w.space, pt_make_va(LARGE), 1, 0));
 	(void)pt_reclaim_poll(w.kit.memory, true);
 	assert_int_equal(w.flushed, 3);
+	close_world(&w);
+}
+
+/* Tables that splits in a kernel's map make are tables of the kernel's, all told of. */
+static void check_D34(void)
+{
+	struct world w;
+
+	open_space(&w, PT_SPACE_KERNEL | PT_SPACE_MMU);
+	must(pt_direct_map(&w.space, pt_make_va(0), LARGER, pt_make_pa(0), 0));
+	must(pt_set_memory_ro(&w.space, pt_make_va(LARGE + PAGE), PAGE, 0));
+	assert_int_equal(w.made, 4);
+	assert_int_equal(tables_found(&w, 0), 4);
+	assert_int_equal(tables_found(&w, PTDESC_KERNEL | PTDESC_CONSTRUCTED), 4);
 	close_world(&w);
 }
 
@@ -124,6 +195,31 @@ static void check_D35(void)
 	close_world(&w);
 }
 
+/* Tables of every level, and those of a kernel's map, wait until nobody looks. */
+static void check_D42(void)
+{
+	struct world w;
+
+	open_world(&w);
+	map(&w, LARGER, PAGE, 0);
+	must(pt_unmap(&w.space, pt_make_va(0), 512 * LARGER, 0, NULL));
+	assert_int_equal(kit_stats(&w.kit).deferred, 3);
+	must(pt_populate(&w.space, pt_make_va(0), PAGE, 0, 0));
+	must(pt_prune(&w.space, pt_make_va(0), PAGE, pt_make_va(0), pt_make_va(0)));
+	assert_int_equal(kit_stats(&w.kit).deferred, 6);
+	close_world(&w);
+	open_space(&w, PT_SPACE_KERNEL | PT_SPACE_MMU);
+	must(pt_direct_map(&w.space, pt_make_va(0), LARGER, pt_make_pa(0), 0));
+	must(pt_set_memory_ro(&w.space, pt_make_va(0), PAGE, 0));
+	must(pt_set_memory_rw(&w.space, pt_make_va(0), PAGE, 0));
+	assert_int_equal(kit_stats(&w.kit).deferred, 2);
+	/* As for memory that is unplugged, with the tables of its map. */
+	must(pt_set_memory_ro(&w.space, pt_make_va(0), PAGE, 0));
+	must(pt_unmap(&w.space, pt_make_va(0), 512 * LARGER, 0, NULL));
+	assert_int_equal(kit_stats(&w.kit).deferred, 5);
+	close_world(&w);
+}
+
 /* An error is an error, and never an address. */
 static void check_D47(void)
 {
@@ -152,6 +248,29 @@ static void check_D48(void)
 	close_world(&w);
 }
 
+/* Where a reader begins, and how far down it goes, is the same from init to destroy. */
+static void check_D49(void)
+{
+	unsigned level = 9;
+	struct world w;
+	void *top;
+
+	open_world(&w);
+	top = w.space.top;
+	map(&w, LARGER, LARGER, PT_SMALL);
+	must(pt_collapse(&w.space, pt_make_va(LARGER), 1, 0));
+	must(pt_move(&w.space, pt_make_va(LARGER), LARGER, pt_make_va(0), 0));
+	must(pt_prune(&w.space, pt_make_va(LARGER), LARGER, pt_make_va(0), pt_make_va(0)));
+	must(pt_table_level(&w.space, pt_make_va(512 * LARGER), &level));
+	assert_int_equal(level, 3);
+	must(pt_unmap(&w.space, pt_make_va(0), 512 * LARGER, 0, NULL));
+	must(pt_table_level(&w.space, pt_make_va(0), &level));
+	assert_int_equal(level, 3);
+	assert_ptr_equal(w.space.top, top);
+	assert_int_equal(w.space.levels, 4);
+	close_world(&w);
+}
+
 /* A mapping that meets another leaves nothing behind, and that one alone. */
 static void check_D50(void)
 {
@@ -172,6 +291,10 @@ static void check_D50(void)
 	close_world(&w);
 }
 
-#define ROWS(X)      X(31, 1) X(35, 1) X(47, 1) X(48, 1) X(50, 1)
+/* clang-format off */
+#define ROWS(X) \
+	X(23, 1) X(31, 1) X(34, 1) X(35, 1) X(42, 1) X(47, 1) X(48, 1) X(49, 1) X(50, 1)
+/* clang-format on */
+
 #define DEFECTS_NAME "defects_space"
 #include "tests/unit/defects_main.inc.h"

@@ -243,11 +243,15 @@ static void test_nothing_there(void **state)
 {
 	struct pt_translation t;
 	pt_va hole = pt_make_va(PAGE + 0x1000);
+	unsigned level = 9;
 
 	(void)state;
 	assert_int_equal(pt_translate(&space, hole, &t), -PT_ENOENT);
 	assert_int_equal(pt_translate(&space, pt_make_va(UINT64_C(1) << 50), &t), -PT_ECANON);
 	assert_int_equal(pt_translate(&space, hole, NULL), -PT_EINVAL);
+	assert_int_equal(pt_table_level(&space, pt_make_va(UINT64_C(1) << 50), &level), -PT_ECANON);
+	assert_int_equal(pt_table_level(&space, hole, NULL), -PT_EINVAL);
+	assert_int_equal(level, 9);
 	assert_int_equal(pt_access_fault(&space, hole, PT_READ), -PT_ENOENT);
 	assert_int_equal(pt_access_fault(&space, pt_make_va(PAGE), PT_EXEC), -PT_EATTR);
 	assert_int_equal(pt_access_fault(&space, pt_make_va(PAGE), 0), -PT_EINVAL);
@@ -283,6 +287,7 @@ static void refuses_all(struct pt_space *none)
 	struct pt_fault_report report;
 	struct pt_translation t;
 	const pt_pa pa = {0};
+	unsigned level;
 	uint64_t bytes;
 
 	assert_int_equal(pt_space_destroy(none, NULL), -PT_EINVAL);
@@ -293,6 +298,7 @@ static void refuses_all(struct pt_space *none)
 	assert_int_equal(pt_unmap(none, pt_make_va(PAGE), 4096, 0, NULL), -PT_EINVAL);
 	assert_int_equal(pt_protect(none, pt_make_va(PAGE), 4096, ATTR, 0), -PT_EINVAL);
 	assert_int_equal(pt_translate(none, pt_make_va(PAGE), &t), -PT_EINVAL);
+	assert_int_equal(pt_table_level(none, pt_make_va(PAGE), &level), -PT_EINVAL);
 	assert_int_equal(pt_walk(none, pt_make_va(PAGE), 4096, no_piece, NULL), -PT_EINVAL);
 	assert_int_equal(pt_copy(&space, none, pt_make_va(0), 4096, 0), -PT_EINVAL);
 	assert_int_equal(pt_move(none, pt_make_va(PAGE), 4096, pt_make_va(0), 0), -PT_EINVAL);
