@@ -5,7 +5,8 @@
  * library or the kernel: events are as they were seen, in the order in which they happened.
  *
  * An address space has a number (space), unique in a trace and never used again. A task is a
- * thread, named by its tid. Addresses are of the recorded machine and its page size.
+ * thread, named by its tid. Addresses are of the recorded machine and its page size. Ranges are of
+ * whole pages. A space is made by EXEC or FORK; no event names it before that, nor after its GONE.
  */
 #ifndef TOOL_TRACE_TRACE_H
 #define TOOL_TRACE_TRACE_H
@@ -36,7 +37,8 @@ struct trace_header {
 enum trace_kind {
 	/* A task has a new, empty space: the program's start and each exec. */
 	TRACE_EXEC,
-	/* A task made a child with a copy of its space. */
+	/* A task made a child with a copy of its space: its list of VMAs is the parent's to begin
+	   with. */
 	TRACE_FORK,
 	/* A task made another one in the same space: a thread, or a vfork child until its exec. */
 	TRACE_TASK,
@@ -56,7 +58,7 @@ enum trace_kind {
 	TRACE_CHECK,
 	/* VmPTE moved without a call or a fault of this space: another process, or a daemon. */
 	TRACE_KERNEL,
-	/* Samples were lost. */
+	/* Samples were lost, of any space: this event has none. */
 	TRACE_LOST,
 	TRACE_KINDS,
 };
@@ -174,10 +176,18 @@ struct trace_writer;
 struct trace_writer *trace_create(const char *path, const struct trace_header *header,
     struct trace_error *error);
 
-/* Adds an event. False: the disk is full, or the like; error says so, and all later calls fail. */
+/*
+ * Adds an event. False: the disk is full, or no reader would take this event; trace_close says why,
+ * all later calls fail, and the trace ends before this event, or a block earlier. Fields that the
+ * kind does not have are not looked at. A list or a scan of a million elements is still well.
+ */
 bool trace_write(struct trace_writer *writer, const struct trace_event *event);
 
-/* Puts out what is kept: at each checkpoint, so that what a killed recorder leaves ends there. */
+/*
+ * Puts out what is kept: at each checkpoint, so that what a killed recorder leaves ends there.
+ * Since small blocks compress badly, less than 4 KiB of records (some 2,000 faults) stay, unless a
+ * second has passed, by the times of the events, since the last block was put out.
+ */
 bool trace_flush(struct trace_writer *writer);
 
 /* Ends it, with the program's exit status. False: error says why. Frees the writer in any case. */
