@@ -9,6 +9,8 @@ static const struct tool_command commands[] = {
 	{"snapshot",
 		"page tables of running processes, rebuilt and compared with the kernel's count",
 		command_snapshot},
+	{"replay", "does to page tables what a recorded program did to its own, and compares",
+		command_replay},
 	{"decode", "what one entry of a page table says", command_decode},
 	{"formats", "the page-table formats that this build knows", command_formats},
 };

@@ -12,9 +12,7 @@
 #include <ptdesc/page.h>
 
 #include "tool/tool.h"
-
-/* sizeof(struct page) of Linux on 64-bit machines: what every frame costs there. */
-#define LINUX_PAGE_BYTES 64u
+#include "tool/words.h"
 
 #define RED   "\033[1;31m"
 #define PLAIN "\033[0m"
@@ -152,23 +150,6 @@ void report_row(struct report *report, const struct report_row *row)
 		print_comparison(report, row);
 }
 
-/* 12.3M: four places at most. */
-static void print_bytes(uint64_t bytes)
-{
-	static const char units[] = "BKMGTPE";
-	double number = (double)bytes;
-	unsigned unit = 0;
-
-	while (number >= 1000 && units[unit + 1]) {
-		number /= 1024;
-		unit++;
-	}
-	if (unit && number < 99.95)
-		printf(" %6.1f%c", number, units[unit]);
-	else
-		printf(" %6.0f%c", number, units[unit]);
-}
-
 static double each(uint64_t ns, uint64_t count)
 {
 	return count ? (double)ns / (double)count : 0;
@@ -184,13 +165,13 @@ static void print_cost(const struct report_row *row, const struct build_result *
 		printf(" %s\n", pt_strerror(result->error));
 		return;
 	}
-	print_bytes(row->resident);
+	word_print_bytes(row->resident);
 	for (unsigned level = 0; level < result->format->levels; level++)
 		printf(" %6" PRIu64, result->tables[level]);
-	print_bytes(result->table_bytes);
-	print_bytes(result->descriptor_bytes);
-	print_bytes(words.word_bytes);
-	print_bytes(words.linux_bytes);
+	word_print_bytes(result->table_bytes);
+	word_print_bytes(result->descriptor_bytes);
+	word_print_bytes(words.word_bytes);
+	word_print_bytes(words.linux_bytes);
 	printf(" %5.0f%% %5.2f %6.1f %6.1f %6.1f\n",
 	    tables ? 100.0 * (double)result->hits / (double)tables : 0, result->walk_depth,
 	    each(result->map_ns, result->leaves), each(result->translate_ns, result->leaves),

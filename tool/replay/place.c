@@ -77,8 +77,7 @@ void place_decide(struct place *place, const struct pt_format *format, unsigned 
 	place->parts = 1;
 }
 
-unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
-    struct placed out[2])
+unsigned place_range(const struct place *place, uint64_t start, uint64_t end, struct placed out[2])
 {
 	unsigned count = 0;
 
@@ -88,7 +87,7 @@ unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
 		uint64_t past = end < part->end ? end : part->end;
 
 		if (first < past)
-			out[count++] = (struct placed){first + part->delta, past + part->delta};
+			out[count++] = (struct placed){first, past - first, first + part->delta};
 	}
 	return count;
 }
@@ -101,4 +100,26 @@ bool place_va(const struct place *place, uint64_t va, uint64_t *out)
 		return false;
 	*out = range[0].va;
 	return true;
+}
+
+static const struct place_part *part_of(const struct place *place, const struct placed *at)
+{
+	return at->from >= place->part[0].end ? &place->part[1] : &place->part[0];
+}
+
+uint64_t place_floor(const struct place *place, const struct placed *at, uint64_t floor)
+{
+	const struct place_part *part = part_of(place, at);
+
+	return (floor > part->start ? floor : part->start) + part->delta;
+}
+
+uint64_t place_ceiling(const struct place *place, const struct placed *at, uint64_t ceiling)
+{
+	const struct place_part *part = part_of(place, at);
+
+	/* 0 is the end of the space. */
+	if (!ceiling)
+		return 0;
+	return (ceiling < part->end ? ceiling : part->end) + part->delta;
 }

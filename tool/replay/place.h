@@ -26,10 +26,11 @@ struct place {
 	unsigned parts;            /* 0: not decided yet */
 };
 
-/* A range of the format's space. */
+/* A range that fits: where it comes from, and where it goes. */
 struct placed {
-	uint64_t va;
-	uint64_t end;
+	uint64_t from;
+	uint64_t size;
+	uint64_t va; /* in the format's space */
 };
 
 /* Decides, from the first VMAs of a program and the width of the recorded space, in bits. */
@@ -37,10 +38,13 @@ void place_decide(struct place *place, const struct pt_format *format, unsigned 
     const struct vma_list *vmas);
 
 /* Where [start, end) goes, what does not fit left out; at most two ranges. Returns how many. */
-unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
-    struct placed out[2]);
+unsigned place_range(const struct place *place, uint64_t start, uint64_t end, struct placed out[2]);
 
 /* Where one address goes; false: it does not fit. */
 bool place_va(const struct place *place, uint64_t va, uint64_t *out);
+
+/* Limits of what lies beside a placed range: addresses outside its part are the part's ends. */
+uint64_t place_floor(const struct place *place, const struct placed *at, uint64_t floor);
+uint64_t place_ceiling(const struct place *place, const struct placed *at, uint64_t ceiling);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Replaying a trace on a format: the library does what the program did, and is compared.
  *
- * An event of the trace (follow.c) becomes, by the kernel's rules (calls.c, remap.c, fork.c,
- * scan.c; docs/replay-rules.md has their numbers), changes of pages and tables (pages.c), each of
+ * An event of the trace (follow.c) becomes, by the kernel's rules (calls.c, remap.c,
+ * seen.c; docs/replay-rules.md has their numbers), changes of pages and tables (pages.c), each of
  * which is made twice: in the library, by way of a sink, and in the plain model that it is compared
  * with (shadow.h, verify.c). VmPTE is compared with what the library counts, and used for nothing
  * else.
@@ -43,7 +43,7 @@ struct replay_difference {
 	uint32_t space;
 	uint32_t pid;
 	char name[TRACE_NAME];
-	char call[160]; /* last call of the space before it */
+	char call[160];  /* last call of the space before it */
 	uint64_t kernel; /* tables */
 	uint64_t ours[PT_MAX_LEVELS];
 	uint64_t va; /* a region for which a table is held and no page is known; 0: none */
@@ -79,7 +79,7 @@ struct replay_result {
 	uint64_t hits; /* tables from a CPU's magazine */
 	uint64_t misses;
 	uint64_t flushes;
-	uint64_t relaxed; /* attributes that the format could not say exactly */
+	uint64_t relaxed;  /* attributes that the format could not say exactly */
 	uint64_t verified; /* pages compared with the plain model */
 	char wrong[200];   /* what a check or a call of the library found wrong; "": nothing */
 	bool cut;          /* the trace has no end: the recorder was killed */
@@ -96,9 +96,10 @@ struct mirror {
 	struct vmas vmas;
 	struct shadow shadow;
 	struct place place;
-	uint64_t naive; /* tables by the naive rule at the last full scan; 0: none seen */
-	int64_t change; /* tables that the kernel changed by itself, as recorded */
-	bool scanned;   /* a first full scan was taken */
+	uint64_t naive;  /* tables by the naive rule at the last full scan */
+	int64_t change;  /* tables that the kernel changed by itself, as recorded */
+	bool seen;       /* there was one since the last checkpoint */
+	uint64_t copied; /* a fork under way: addresses below were copied */
 };
 
 enum touch_source { TOUCH_FAULT, TOUCH_CALL_SCAN, TOUCH_SCAN };
@@ -114,7 +115,7 @@ struct replay {
 	unsigned parts_bits; /* log2 of recorded pages in one of the format's */
 	bool huge;           /* one entry of level 1 maps what it does on the recorded machine */
 	enum touch_source source;
-	uint64_t peak_bytes;
+	uint64_t peak_tables;
 	struct replay_result *result;
 };
 
@@ -125,20 +126,24 @@ static inline bool has_rule(const struct replay *r, unsigned rule)
 
 /* Reads the trace to its end. False: it is broken, error says where. */
 bool replay_run(struct trace_reader *reader, const struct trace_header *header,
-    const struct replay_options *options, struct replay_result *result,
-    struct trace_error *error);
+    const struct replay_options *options, struct replay_result *result, struct trace_error *error);
 
 /* --- follow.c: events ------------------------------------------------------------------------ */
 
 /* Notes what went wrong; the first is kept. */
-void replay_wrong(struct replay *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void replay_wrong(struct replay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- pages.c: changes, made in the library and in the plain model ---------------------------- */
 
-/* Pages [va, end) are there now: those that are not in the model are mapped. mark: as entries
- * without a page. */
-void pages_touch(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, bool mark);
+enum page_kind {
+	PAGE_MAPPED,
+	PAGE_ENTRY, /* an entry without a page: swapped, a marker */
+	PAGE_GUARD, /* the same, a guard page */
+};
+
+/* Pages [va, end) are there now: those that are not in the model are mapped. */
+void pages_touch(struct replay *r, struct mirror *m, uint64_t va, uint64_t end,
+    enum page_kind kind);
 
 /* A fault on a page that is there: the copy after copy-on-write. */
 void pages_replace(struct replay *r, struct mirror *m, uint64_t va);
@@ -152,6 +157,13 @@ void pages_split(struct replay *r, struct mirror *m, struct region *region);
 /* Pages [va, end) go; tables stay. */
 void pages_unmap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end);
 
+/* The same but for guard pages; or for these only. */
+void pages_zap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end);
+void pages_unguard(struct replay *r, struct mirror *m, uint64_t va, uint64_t end);
+
+/* Empty leaf tables whose whole range lies in [va, end) go, those above stay. */
+void pages_reclaim(struct replay *r, struct mirror *m, uint64_t va, uint64_t end);
+
 /* Other rights for [va, end). */
 void pages_protect(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint32_t flags);
 
@@ -160,8 +172,7 @@ void pages_prune(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, 
     uint64_t ceiling);
 
 /* Tables down to a level are there for [va, end). */
-void pages_populate(struct replay *r, struct mirror *m, uint64_t va, uint64_t end,
-    unsigned level);
+void pages_populate(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, unsigned level);
 
 /* What parent maps in [va, end) is copied to child; pages that may be written are protected. */
 void pages_copy(struct replay *r, struct mirror *child, struct mirror *parent, uint64_t va,

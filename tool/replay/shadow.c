@@ -64,7 +64,7 @@ size_t shadow_from(const struct shadow *shadow, uint64_t va)
 
 static bool is_bare(const struct region *region)
 {
-	return region->huge == REGION_SMALL && !region_any(region->page, 0, REGION_PAGES);
+	return region->huge == REGION_SMALL && !region_any_page(region);
 }
 
 void shadow_tidy(struct shadow *shadow)

@@ -25,9 +25,10 @@ enum region_huge {
 struct region {
 	uint64_t index; /* va >> region shift */
 	enum region_huge huge;
-	region_bits page;  /* something is mapped: a page, or a marker in its place */
-	region_bits mark;  /* of these: an entry without a page (swapped, guard, ...) */
-	region_bits write; /* of these: may be written now */
+	region_bits page;             /* something is mapped: a page, or a marker in its place */
+	region_bits mark;             /* of these: an entry without a page (swapped, guard, ...) */
+	region_bits guard;            /* of these: a guard page */
+	region_bits write;            /* of these: may be written now */
 	uint32_t frame[REGION_PAGES]; /* where page is set, or all if huge */
 };
 
@@ -58,6 +59,15 @@ static inline bool region_any(const region_bits bits, unsigned first, unsigned c
 		if (region_bit(bits, i))
 			return true;
 	return false;
+}
+
+static inline bool region_any_page(const struct region *region)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < REGION_PAGES / 64; i++)
+		any |= region->page[i];
+	return any;
 }
 
 static inline unsigned region_count(const region_bits bits)

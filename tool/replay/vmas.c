@@ -62,15 +62,15 @@ static uint32_t remembered(const struct vma_list *old, const struct trace_vma *v
 	uint32_t memory = 0;
 
 	for (size_t i = vmas_from(old, vma->start);
-	     i < old->count && old->at[i].shown.start < vma->end; i++)
+	    i < old->count && old->at[i].shown.start < vma->end; i++)
 		if (!((old->at[i].shown.flags ^ vma->flags) & TRACE_VMA_SHARED))
 			memory |= old->at[i].memory;
 	return memory;
 }
 
-/* Replaces the middle of the list that was shown. */
-static void take_shown(struct vma_list *shown, const struct trace_event *event)
+void vmas_show(struct vmas *vmas, const struct trace_event *event)
 {
+	struct vma_list *shown = &vmas->shown;
 	size_t old = shown->count - event->vmas.keep_first - event->vmas.keep_last;
 
 	close_at(shown, event->vmas.keep_first, old);
@@ -79,16 +79,16 @@ static void take_shown(struct vma_list *shown, const struct trace_event *event)
 		shown->at[event->vmas.keep_first + i] = (struct vma){event->vmas.vmas[i], 0};
 }
 
-void vmas_take(struct vmas *vmas, const struct trace_event *event)
+void vmas_take(struct vmas *vmas, bool remember)
 {
 	struct vma_list old = vmas->now;
 
-	take_shown(&vmas->shown, event);
 	vmas->now = (struct vma_list){0};
 	open_at(&vmas->now, 0, vmas->shown.count);
 	for (size_t i = 0; i < vmas->shown.count; i++) {
 		vmas->now.at[i] = vmas->shown.at[i];
-		vmas->now.at[i].memory = remembered(&old, &vmas->shown.at[i].shown);
+		if (remember)
+			vmas->now.at[i].memory = remembered(&old, &vmas->shown.at[i].shown);
 	}
 	free(old.at);
 }
@@ -130,7 +130,7 @@ void vmas_remember(struct vma_list *list, uint64_t start, uint64_t end, uint32_t
     uint32_t clear)
 {
 	for (size_t i = vmas_from(list, start); i < list->count && list->at[i].shown.start < end;
-	     i++)
+	    i++)
 		list->at[i].memory = (list->at[i].memory | set) & ~clear;
 }
 

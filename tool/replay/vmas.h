@@ -11,9 +11,9 @@
 
 /* What is remembered of a VMA. */
 enum vma_memory {
-	VMA_ANON = 1u << 0,      /* has an anon_vma: was written once */
+	VMA_ANON = 1u << 0,       /* has an anon_vma: was written once */
 	VMA_NOT_COPIED = 1u << 1, /* DONTFORK */
-	VMA_WIPED = 1u << 2,     /* WIPEONFORK */
+	VMA_WIPED = 1u << 2,      /* WIPEONFORK */
 };
 
 struct vma {
@@ -39,8 +39,11 @@ struct vma *vmas_find(struct vma_list *list, uint64_t va);
 /* Position of the first VMA that does not end before or at va; count: there is none. */
 size_t vmas_from(const struct vma_list *list, uint64_t va);
 
-/* Takes a TRACE_VMAS: now is what the kernel shows, with what was remembered. */
-void vmas_take(struct vmas *vmas, const struct trace_event *event);
+/* Takes a TRACE_VMAS into what is shown. */
+void vmas_show(struct vmas *vmas, const struct trace_event *event);
+
+/* Makes now what is shown, with what was remembered (or forgets that). */
+void vmas_take(struct vmas *vmas, bool remember);
 
 /* Cuts [start, end) out of a list. */
 void vmas_cut(struct vma_list *list, uint64_t start, uint64_t end);

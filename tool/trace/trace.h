@@ -75,6 +75,7 @@ enum trace_vma_flags {
 	TRACE_VMA_STACK = 1u << 8,  /* grows down without a call */
 	TRACE_VMA_HEAP = 1u << 9,   /* brk */
 	TRACE_VMA_SYSV = 1u << 10,  /* shmat */
+	TRACE_VMA_PRIVY = 1u << 11, /* fork never copies it: perf rings (VM_DONTCOPY) */
 };
 
 struct trace_vma {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL_VMA_FLAGS  ((TRACE_VMA_SYSV << 1) - 1u)
+#define ALL_VMA_FLAGS  ((TRACE_VMA_PRIVY << 1) - 1u)
 #define ALL_PAGE_FLAGS ((TRACE_PAGE_HUGE << 1) - 1u)
 
 static const char no_memory[] = "out of memory";

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Numbers of Linux's interface on x86-64, as traces hold them: the same on every host. */
+#ifndef TOOL_REPLAY_CALLS_H
+#define TOOL_REPLAY_CALLS_H
+
+enum {
+	CALL_MMAP = 9,
+	CALL_MPROTECT = 10,
+	CALL_MUNMAP = 11,
+	CALL_MREMAP = 25,
+	CALL_MADVISE = 28,
+	CALL_PKEY_MPROTECT = 329,
+};
+
+enum {
+	CALL_PROT_WRITE = 2,
+	CALL_PROT_EXEC = 4,
+	CALL_MREMAP_FIXED = 2,
+	CALL_MREMAP_DONTUNMAP = 4,
+	CALL_ENOMEM = 12,
+	CALL_MOST_ERRORS = 4095,
+};
+
+enum {
+	ADVICE_DONTNEED = 4,
+	ADVICE_DONTFORK = 10,
+	ADVICE_DOFORK = 11,
+	ADVICE_WIPEONFORK = 18,
+	ADVICE_KEEPONFORK = 19,
+	ADVICE_DONTNEED_LOCKED = 24,
+	ADVICE_GUARD_INSTALL = 102,
+	ADVICE_GUARD_REMOVE = 103,
+};
+
+#endif
