@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tool/options.h"
-#include "tool/replay/replay_report.h"
+#include "tool/replay_report.h"
 #include "tool/tool.h"
 #include "tool/words.h"
 

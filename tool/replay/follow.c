@@ -143,8 +143,6 @@ static void compare(struct replay *r, struct mirror *m, const struct trace_event
 		r->result->explained++;
 	} else {
 		note_difference(r, m, kernel, ours);
-		fprintf(stderr, "DBG ck %lu space %u kernel %lu ours %lu %lu %lu last %s\n",
-		    r->result->checkpoints, m->number, kernel, ours[0], ours[1], ours[2], m->call);
 	}
 }
 

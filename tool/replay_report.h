@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What replay found out, as text or as JSON Lines. */
-#ifndef TOOL_REPLAY_REPLAY_REPORT_H
-#define TOOL_REPLAY_REPLAY_REPORT_H
+#ifndef TOOL_REPLAY_REPORT_H
+#define TOOL_REPLAY_REPORT_H
 
 #include "tool/replay/replay.h"
 

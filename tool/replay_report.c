@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tool/replay/replay_report.h"
+#include "tool/replay_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>

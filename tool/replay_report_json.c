@@ -2,7 +2,7 @@
 #include <ptdesc/page.h>
 
 #include "tool/json.h"
-#include "tool/replay/replay_report.h"
+#include "tool/replay_report.h"
 #include "tool/words.h"
 
 #define SCHEMA "ptdesc.replay/1"
