@@ -109,7 +109,7 @@ const char *trace_header_decode(struct trace_in *in, struct trace_header *header
 	get_text(in, "kernel", header->kernel, sizeof(header->kernel));
 	get_text(in, "command", header->command, sizeof(header->command));
 	get_text(in, "thp", header->thp, sizeof(header->thp));
-	header->page_shift = (uint32_t)get_number(in, "page_shift", 12, 16);
+	header->page_shift = (uint32_t)get_number(in, "page_shift", 4, 16);
 	header->levels = (uint32_t)get_number(in, "levels", 4, 5);
 	header->reclaim = get_number(in, "reclaim", 0, 1);
 	header->faults = get_number(in, "faults", 0, 1);
