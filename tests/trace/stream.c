@@ -28,13 +28,15 @@ static uint64_t any_number(struct stream *stream)
 	static const uint64_t ends[] = {0, 1, INT32_MAX, UINT32_MAX, INT64_MAX, (uint64_t)INT64_MIN,
 		UINT64_MAX - 1, UINT64_MAX};
 
+	unsigned shift = (unsigned)below(stream, 64);
+
 	switch (below(stream, 3)) {
 	case 0:
 		return below(stream, 200);
 	case 1:
 		return ends[below(stream, sizeof(ends) / sizeof(ends[0]))];
 	default:
-		return stream_random(&stream->random) >> below(stream, 64);
+		return stream_random(&stream->random) >> shift;
 	}
 }
 

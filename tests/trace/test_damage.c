@@ -41,15 +41,18 @@ static struct bytes copy_of(struct bytes from, size_t more)
 
 static void flip(struct damage *damage, struct bytes *bytes)
 {
-	bytes->data[below(damage, bytes->size)] ^= (uint8_t)(1u << below(damage, 8));
+	size_t at = below(damage, bytes->size);
+
+	bytes->data[at] ^= (uint8_t)(1u << below(damage, 8));
 }
 
 /* Values at which checks go wrong. */
 static void overwrite(struct damage *damage, struct bytes *bytes)
 {
 	static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xfe, 0xff};
+	size_t at = below(damage, bytes->size);
 
-	bytes->data[below(damage, bytes->size)] = values[below(damage, sizeof(values))];
+	bytes->data[at] = values[below(damage, sizeof(values))];
 }
 
 static void cut_off(struct damage *damage, struct bytes *bytes)
