@@ -28,6 +28,7 @@ struct tool_command {
 };
 
 int command_snapshot(int argc, const char **argv);
+int command_record(int argc, const char **argv);
 int command_decode(int argc, const char **argv);
 int command_formats(int argc, const char **argv);
 
@@ -40,6 +41,9 @@ void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 void *tool_grow(void *array, size_t *room, size_t need, size_t size);
 
+/* Memory for something, zeroed; ends the program when there is none. */
+void *tool_alloc(size_t size);
+
 /* A line on stderr that is overwritten by the next: only on a terminal, only after a second. */
 struct tool_progress {
 	uint64_t started_ns;
@@ -49,6 +53,9 @@ struct tool_progress {
 
 void progress_start(struct tool_progress *progress);
 void progress_show(struct tool_progress *progress, size_t done, size_t total, const char *what);
+/* The same with a text, which has no end in sight. */
+void progress_text(struct tool_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void progress_end(struct tool_progress *progress);
 
 /* CLOCK_MONOTONIC. */
