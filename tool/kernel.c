@@ -73,51 +73,26 @@ static void take_name(struct snap_process *process, const char *name)
 /* VmPTE in bytes, and the name. */
 static enum snap_state read_status(struct snap_process *process, uint64_t *vmpte)
 {
-	enum snap_state state = SNAP_NO_MEMORY;
-	char path[64];
-	char *line = NULL;
-	size_t room = 0;
-	FILE *file;
+	char text[KERNEL_TEXT];
+	enum snap_state state = kernel_read_text(process->pid, "status", text);
 
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)process->pid);
-	file = fopen(path, "re");
-	if (!file)
-		return kernel_errno_state(errno);
-	while (getline(&line, &room, file) > 0) {
-		uint64_t kib;
-
-		if (sscanf(line, "VmPTE: %" SCNu64, &kib) == 1) {
-			*vmpte = kib << 10;
-			state = SNAP_OK;
-		} else if (!strncmp(line, "Name:\t", 6)) {
-			take_name(process, line + 6);
-		}
-	}
-	if (ferror(file))
-		state = SNAP_GONE;
-	free(line);
-	fclose(file);
-	return state;
+	if (state != SNAP_OK)
+		return state;
+	if (!strncmp(text, "Name:\t", 6))
+		take_name(process, text + 6);
+	return kernel_vmpte_of(text, vmpte) ? SNAP_OK : SNAP_NO_MEMORY;
 }
 
 /* Page faults of all its threads so far, minor and major; 0 when they cannot be read. */
 static uint64_t read_faults(pid_t pid)
 {
-	char path[64];
-	char text[1024];
+	char text[KERNEL_TEXT];
 	uint64_t minor = 0;
 	uint64_t major = 0;
 	const char *fields;
-	FILE *file;
-	size_t got;
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	file = fopen(path, "re");
-	if (!file)
+	if (kernel_read_text(pid, "stat", text) != SNAP_OK)
 		return 0;
-	got = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[got] = 0;
 	/* The name before it may hold anything, but no later field holds a bracket. */
 	fields = strrchr(text, ')');
 	if (fields)
@@ -127,23 +102,11 @@ static uint64_t read_faults(pid_t pid)
 }
 
 /* Whether a thread sleeps where it cannot be in the middle of changing its tables. */
-static bool thread_rests(pid_t pid, const char *thread)
+static bool thread_rests(const char *thread)
 {
-	char path[80];
-	char text[512];
-	const char *state;
-	FILE *file;
-	size_t got;
+	char state = kernel_thread_state((pid_t)strtol(thread, NULL, 10));
 
-	snprintf(path, sizeof(path), "/proc/%ld/task/%.20s/stat", (long)pid, thread);
-	file = fopen(path, "re");
-	if (!file)
-		return true;
-	got = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[got] = 0;
-	state = strrchr(text, ')');
-	return !state || (strncmp(state, ") R", 3) != 0 && strncmp(state, ") D", 3) != 0);
+	return state != 'R' && state != 'D';
 }
 
 /* Whether all threads of a process do. */
@@ -160,7 +123,7 @@ static bool process_rests(pid_t pid)
 		return false;
 	while (rests && (entry = readdir(tasks))) {
 		if (isdigit((unsigned char)entry->d_name[0]))
-			rests = thread_rests(pid, entry->d_name);
+			rests = thread_rests(entry->d_name);
 	}
 	closedir(tasks);
 	return rests;

@@ -26,6 +26,9 @@
 #define KERNEL_PAGE_SHIFT 12u
 #define KERNEL_PAGE       (UINT64_C(1) << KERNEL_PAGE_SHIFT)
 
+/* [vsyscall] lies in the kernel's half and is no part of the process's tables. */
+#define KERNEL_USER_END (UINT64_C(1) << 63)
+
 /* Levels whose tables VmPTE counts: PTE, PMD, PUD. */
 #define KERNEL_LEVELS 3u
 
@@ -175,6 +178,67 @@ void kernel_account(struct snap_process *process, const struct kernel_means *mea
 
 /* PAGEMAP_SCAN probes, on this process. */
 void kernel_probe_scan(struct kernel_means *means);
+
+/* What PAGEMAP_SCAN says of a stretch of pages. */
+struct kernel_region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t categories; /* enum kernel_scan_category */
+};
+
+enum kernel_scan_category {
+	KERNEL_SCAN_WRITTEN = 1u << 1,
+	KERNEL_SCAN_FILE = 1u << 2,
+	KERNEL_SCAN_PRESENT = 1u << 3,
+	KERNEL_SCAN_SWAPPED = 1u << 4,
+	KERNEL_SCAN_ZERO = 1u << 5,
+	KERNEL_SCAN_HUGE = 1u << 6,
+	KERNEL_SCAN_GUARD = 1u << 8,
+};
+
+/* What a scan is for, and who takes its regions, each once, by address. */
+struct kernel_scan {
+	uint64_t all_of;
+	uint64_t any_of;
+	uint64_t report;
+	void (*take)(void *ctx, const struct kernel_region *region);
+	void *ctx;
+};
+
+/* Scans [start, end) of the process whose pagemap fd is. 0, or an errno. */
+int kernel_scan(int fd, uint64_t start, uint64_t end, const struct kernel_scan *scan);
+
+/* A line of maps, or one that opens a VMA in smaps. */
+struct kernel_maps_line {
+	uint64_t start;
+	uint64_t end;
+	uint64_t inode;
+	uint64_t major;
+	uint64_t minor;
+	const char *rights; /* "rwxp" */
+	const char *name;   /* up to the end of the line */
+};
+
+/* False when the line is one of the fields that follow a VMA's first line in smaps. */
+bool kernel_parse_maps_line(const char *line, struct kernel_maps_line *out);
+
+/*
+ * Drivers that map all their memory at mmap (remap_pfn_range), as far as they are known by name;
+ * others fill their mappings when they are touched, which nobody outside can see.
+ */
+bool kernel_filled_at_mmap(const char *name);
+
+/* Room for the text of stat, and of status as far as it matters. */
+#define KERNEL_TEXT 4096u
+
+/* The beginning of a file of /proc/PID; pid may be a thread. */
+enum snap_state kernel_read_text(pid_t pid, const char *file, char text[KERNEL_TEXT]);
+
+/* VmPTE in bytes out of the text of status; false: no address space. */
+bool kernel_vmpte_of(const char *status, uint64_t *vmpte);
+
+/* R, S, D, T, t, Z...; 0 when it is gone. */
+char kernel_thread_state(pid_t tid);
 
 /* The state that an errno of opening or reading a file of /proc/PID stands for. */
 enum snap_state kernel_errno_state(int error);

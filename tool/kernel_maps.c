@@ -11,20 +11,6 @@
 
 #include "tool/tool.h"
 
-/* [vsyscall] lies in the kernel's half and is no part of the process's tables. */
-#define USER_END (UINT64_C(1) << 63)
-
-/* A line that opens a VMA. */
-struct maps_line {
-	uint64_t start;
-	uint64_t end;
-	char rights[8];
-	uint64_t inode;
-	unsigned major;
-	unsigned minor;
-	const char *name;
-};
-
 static FILE *open_proc(pid_t pid, const char *file)
 {
 	char path[64];
@@ -47,23 +33,37 @@ enum snap_state kernel_errno_state(int error)
 	}
 }
 
-/* False when the line is one of the fields that follow the VMA's first line in smaps. */
-static bool parse_maps_line(const char *line, struct maps_line *out)
+/* A number, and the character that must follow it. */
+static bool take_number(const char **at, int base, char after, uint64_t *number)
 {
-	int name_at = 0;
+	char *end;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %x:%x %" SCNu64 " %n", &out->start,
-		&out->end, out->rights, &out->major, &out->minor, &out->inode, &name_at) < 6)
+	*number = strtoull(*at, &end, base);
+	if (end == *at || *end != after)
 		return false;
-	out->name = line + name_at;
+	*at = end + 1;
 	return true;
 }
 
-/*
- * Drivers that map all their memory at mmap (remap_pfn_range), as far as they are known by name;
- * others fill their mappings when they are touched, which nobody outside can see.
- */
-static bool filled_at_mmap(const char *name)
+bool kernel_parse_maps_line(const char *line, struct kernel_maps_line *out)
+{
+	const char *at = line;
+	uint64_t offset;
+
+	if (!take_number(&at, 16, '-', &out->start) || !take_number(&at, 16, ' ', &out->end))
+		return false;
+	out->rights = at;
+	at = strchr(at, ' ');
+	if (!at++ || !take_number(&at, 16, ' ', &offset) ||
+	    !take_number(&at, 16, ':', &out->major) || !take_number(&at, 16, ' ', &out->minor))
+		return false;
+	out->inode = strtoull(at, NULL, 10);
+	out->name = at + strspn(at, "0123456789");
+	out->name += strspn(out->name, " ");
+	return true;
+}
+
+bool kernel_filled_at_mmap(const char *name)
 {
 	static const char *const known[] = {"anon_inode:[perf_event]", "/dev/mem", "/dev/uio",
 		"/sys/devices/pci"};
@@ -75,7 +75,7 @@ static bool filled_at_mmap(const char *name)
 	return false;
 }
 
-static uint32_t flags_of(const struct maps_line *line)
+static uint32_t flags_of(const struct kernel_maps_line *line)
 {
 	uint32_t flags = 0;
 
@@ -88,7 +88,7 @@ static uint32_t flags_of(const struct maps_line *line)
 	if (!line->inode && !line->major && !line->minor)
 		flags |= SNAP_VMA_ANON;
 	/* Means something only once VmFlags say that it is a device mapping. */
-	if (filled_at_mmap(line->name))
+	if (kernel_filled_at_mmap(line->name))
 		flags |= SNAP_VMA_FILLED;
 	return flags;
 }
@@ -152,7 +152,7 @@ enum snap_state kernel_read_vmas(struct snap_process *process)
 {
 	FILE *file = open_proc(process->pid, "smaps");
 	struct snap_vma *vma = NULL;
-	struct maps_line line;
+	struct kernel_maps_line line;
 	char *text = NULL;
 	size_t room = 0;
 	int failed;
@@ -162,13 +162,13 @@ enum snap_state kernel_read_vmas(struct snap_process *process)
 	if (!file)
 		return kernel_errno_state(errno);
 	while (getline(&text, &room, file) > 0) {
-		if (!parse_maps_line(text, &line)) {
+		if (!kernel_parse_maps_line(text, &line)) {
 			if (vma)
 				parse_field(process, vma, text);
 			continue;
 		}
 		vma = NULL;
-		if (line.start >= USER_END)
+		if (line.start >= KERNEL_USER_END)
 			continue;
 		process->vmas = tool_grow(process->vmas, &process->vma_room, process->vma_count + 1,
 		    sizeof(*process->vmas));
@@ -188,7 +188,7 @@ enum snap_state kernel_read_vmas(struct snap_process *process)
 bool kernel_same_vmas(const struct snap_process *process)
 {
 	FILE *file = open_proc(process->pid, "maps");
-	struct maps_line line;
+	struct kernel_maps_line line;
 	char *text = NULL;
 	size_t room = 0;
 	size_t i = 0;
@@ -197,7 +197,7 @@ bool kernel_same_vmas(const struct snap_process *process)
 	if (!file)
 		return false;
 	while (same && getline(&text, &room, file) > 0) {
-		if (!parse_maps_line(text, &line) || line.start >= USER_END)
+		if (!kernel_parse_maps_line(text, &line) || line.start >= KERNEL_USER_END)
 			continue;
 		same = i < process->vma_count && process->vmas[i].start == line.start &&
 		       process->vmas[i].end == line.end &&

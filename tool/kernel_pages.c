@@ -14,106 +14,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tool/tool.h"
 
-/* Our own copy of what linux/fs.h has since 6.7: the build's headers may be older. */
-struct scan_arg {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vec;
-	uint64_t vec_len;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-struct scan_region {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
-
-enum scan_category {
-	SCAN_WRITTEN = 1u << 1,
-	SCAN_FILE = 1u << 2,
-	SCAN_PRESENT = 1u << 3,
-	SCAN_SWAPPED = 1u << 4,
-	SCAN_ZERO = 1u << 5,
-	SCAN_HUGE = 1u << 6,
-	SCAN_GUARD = 1u << 8,
-};
-
-/*
- * No more than the kernel's own buffer holds: once that was full and there is room for more, the
- * kernel goes on to the end, but says that it stopped where it was full, and what lies behind comes
- * twice (seen on 6.18).
- */
-#define SCAN_REGIONS 512u
-
 /* Physical frame number in an entry of pagemap; 0 without CAP_SYS_ADMIN. */
 #define PAGEMAP_PFN_MASK ((UINT64_C(1) << 55) - 1)
 #define PAGEMAP_PRESENT  (UINT64_C(1) << 63)
-
-/* What a scan is for, and who takes its regions. */
-struct scan {
-	uint64_t all_of;
-	uint64_t any_of;
-	uint64_t report;
-	void (*take)(void *ctx, const struct scan_region *region);
-	void *ctx;
-};
-
-/* Hands a region on, less what was handed on before. */
-static void take_region(const struct scan *scan, struct scan_region *region, uint64_t *taken)
-{
-	if (region->start < *taken)
-		region->start = *taken;
-	if (region->start >= region->end)
-		return;
-	*taken = region->end;
-	scan->take(scan->ctx, region);
-}
-
-/* 0, or an errno. */
-static int run_scan(int fd, uint64_t start, uint64_t end, const struct scan *scan)
-{
-	struct scan_region regions[SCAN_REGIONS];
-	uint64_t taken = start;
-
-	while (start < end) {
-		struct scan_arg arg = {
-			.size = sizeof(arg),
-			.start = start,
-			.end = end,
-			.vec = (uintptr_t)regions,
-			.vec_len = SCAN_REGIONS,
-			.category_mask = scan->all_of,
-			.category_anyof_mask = scan->any_of,
-			.return_mask = scan->report,
-		};
-		int count = ioctl(fd, SCAN_IOCTL, &arg);
-
-		if (count < 0)
-			return errno;
-		for (int i = 0; i < count; i++)
-			take_region(scan, &regions[i], &taken);
-		if (arg.walk_end <= start)
-			return EIO;
-		start = arg.walk_end;
-	}
-	return 0;
-}
 
 static uint32_t run_flags(const struct snap_vma *vma, uint32_t flags, bool huge)
 {
@@ -159,23 +67,23 @@ struct taker {
 	struct snap_cursor cursor;
 };
 
-static void take_entry(void *ctx, const struct scan_region *region)
+static void take_entry(void *ctx, const struct kernel_region *region)
 {
 	struct taker *taker = ctx;
 	uint32_t flags = 0;
 
 	/* A guard page is reported as swapped too. */
-	flags |= region->categories & SCAN_PRESENT ? SNAP_PRESENT : SNAP_ENTRY;
-	if (region->categories & SCAN_FILE)
+	flags |= region->categories & KERNEL_SCAN_PRESENT ? SNAP_PRESENT : SNAP_ENTRY;
+	if (region->categories & KERNEL_SCAN_FILE)
 		flags |= SNAP_FILE;
-	if (region->categories & SCAN_ZERO)
+	if (region->categories & KERNEL_SCAN_ZERO)
 		flags |= SNAP_ZERO;
 	snap_add_runs(taker->process, &taker->cursor, region->start, region->end, flags,
-	    region->categories & SCAN_HUGE);
+	    region->categories & KERNEL_SCAN_HUGE);
 }
 
 /* Keeps what lies in VMAs for which the scan shows tables. */
-static void take_table(void *ctx, const struct scan_region *region)
+static void take_table(void *ctx, const struct kernel_region *region)
 {
 	struct taker *taker = ctx;
 	struct snap_process *process = taker->process;
@@ -196,27 +104,27 @@ static void take_table(void *ctx, const struct scan_region *region)
 
 static int scan_tables(int fd, uint64_t start, uint64_t end, struct taker *taker)
 {
-	struct scan scan = {.all_of = SCAN_WRITTEN,
-		.report = SCAN_WRITTEN,
+	struct kernel_scan scan = {.all_of = KERNEL_SCAN_WRITTEN,
+		.report = KERNEL_SCAN_WRITTEN,
 		.take = take_table,
 		.ctx = taker};
 
 	ranges_clear(&taker->process->tables);
 	taker->cursor.vma = 0;
-	return run_scan(fd, start, end, &scan);
+	return kernel_scan(fd, start, end, &scan);
 }
 
 static int scan_entries(int fd, uint64_t start, uint64_t end, bool guard, struct taker *taker)
 {
-	uint64_t any = SCAN_PRESENT | SCAN_SWAPPED | (guard ? SCAN_GUARD : 0);
-	struct scan scan = {
+	uint64_t any = KERNEL_SCAN_PRESENT | KERNEL_SCAN_SWAPPED | (guard ? KERNEL_SCAN_GUARD : 0);
+	struct kernel_scan scan = {
 		.any_of = any,
-		.report = any | SCAN_FILE | SCAN_ZERO | SCAN_HUGE,
+		.report = any | KERNEL_SCAN_FILE | KERNEL_SCAN_ZERO | KERNEL_SCAN_HUGE,
 		.take = take_entry,
 		.ctx = taker,
 	};
 
-	return run_scan(fd, start, end, &scan);
+	return kernel_scan(fd, start, end, &scan);
 }
 
 /* Addresses of the leaves of one run; what is not told, or no longer there, becomes 0. */

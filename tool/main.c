@@ -9,6 +9,7 @@ static const struct tool_command commands[] = {
 	{"snapshot",
 		"page tables of running processes, rebuilt and compared with the kernel's count",
 		command_snapshot},
+	{"record", "what a program does to its page tables, as a trace", command_record},
 	{"replay", "does to page tables what a recorded program did to its own, and compares",
 		command_replay},
 	{"decode", "what one entry of a page table says", command_decode},

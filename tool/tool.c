@@ -3,6 +3,7 @@
 #include "tool/tool.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -22,10 +23,18 @@ void tool_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-void tool_no_memory(void)
+static void *or_end(void *memory)
 {
-	tool_error("out of memory: give it less at a time");
-	exit(TOOL_UNSUPPORTED);
+	if (!memory) {
+		tool_error("out of memory: free some, or look at less at a time");
+		exit(TOOL_UNSUPPORTED);
+	}
+	return memory;
+}
+
+void *tool_alloc(size_t size)
+{
+	return or_end(calloc(1, size));
 }
 
 void *tool_grow(void *array, size_t *room, size_t need, size_t size)
@@ -36,9 +45,7 @@ void *tool_grow(void *array, size_t *room, size_t need, size_t size)
 		return array;
 	while (more < need)
 		more *= 2;
-	array = reallocarray(array, more, size);
-	if (!array)
-		tool_no_memory();
+	array = or_end(reallocarray(array, more, size));
 	*room = more;
 	return array;
 }
@@ -58,23 +65,41 @@ void progress_start(struct tool_progress *progress)
 	progress->on_terminal = isatty(STDERR_FILENO);
 }
 
-void progress_show(struct tool_progress *progress, size_t done, size_t total, const char *what)
+/* Whether it is time for a line. */
+static bool is_time(struct tool_progress *progress)
 {
 	uint64_t now;
 
 	if (!progress->on_terminal)
-		return;
+		return false;
 	now = tool_now_ns();
 	if (now - progress->started_ns < SECOND_NS || now - progress->shown_ns < SECOND_NS / 10)
-		return;
+		return false;
 	progress->shown_ns = now;
-	fprintf(stderr, "\r%zu of %zu  %-24.24s", done, total, what);
+	return true;
+}
+
+void progress_text(struct tool_progress *progress, const char *format, ...)
+{
+	va_list args;
+
+	if (!is_time(progress))
+		return;
+	fputc('\r', stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
 	fflush(stderr);
+}
+
+void progress_show(struct tool_progress *progress, size_t done, size_t total, const char *what)
+{
+	progress_text(progress, "%zu of %zu  %-24.24s", done, total, what);
 }
 
 void progress_end(struct tool_progress *progress)
 {
 	if (progress->shown_ns)
-		fprintf(stderr, "\r%48s\r", "");
+		fprintf(stderr, "\r%72s\r", "");
 	progress->shown_ns = 0;
 }

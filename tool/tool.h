@@ -28,6 +28,7 @@ struct tool_command {
 };
 
 int command_snapshot(int argc, const char **argv);
+int command_record(int argc, const char **argv);
 int command_decode(int argc, const char **argv);
 int command_formats(int argc, const char **argv);
 int command_replay(int argc, const char **argv);
@@ -35,14 +36,14 @@ int command_replay(int argc, const char **argv);
 /* Writes "ptdesc: " and the message, which says what to do, to stderr. */
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Says that there is no memory, and ends the program. */
-void tool_no_memory(void) __attribute__((noreturn));
-
 /*
  * Makes room in an array for need elements of size bytes; *room is how many it holds. Returns the
  * array; ends the program when there is no memory.
  */
 void *tool_grow(void *array, size_t *room, size_t need, size_t size);
+
+/* Memory for something, zeroed; ends the program when there is none. */
+void *tool_alloc(size_t size);
 
 /* A line on stderr that is overwritten by the next: only on a terminal, only after a second. */
 struct tool_progress {
@@ -53,6 +54,9 @@ struct tool_progress {
 
 void progress_start(struct tool_progress *progress);
 void progress_show(struct tool_progress *progress, size_t done, size_t total, const char *what);
+/* The same with a text, which has no end in sight. */
+void progress_text(struct tool_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void progress_end(struct tool_progress *progress);
 
 /* CLOCK_MONOTONIC. */

@@ -32,11 +32,9 @@ static struct mirror *find(struct replay *r, uint32_t space)
 static struct mirror *make(struct replay *r, const struct trace_event *event, const char *name)
 {
 	const struct sink_op op = {.kind = SINK_NEW, .space = event->space};
-	struct mirror *m = calloc(1, sizeof(*m));
+	struct mirror *m = tool_alloc(sizeof(*m));
 	size_t room = r->mirror_room;
 
-	if (!m)
-		tool_no_memory();
 	r->mirrors = tool_grow(r->mirrors, &r->mirror_room, (size_t)event->space + 1,
 	    sizeof(struct mirror *));
 	for (; room < r->mirror_room; room++)

@@ -45,9 +45,7 @@ struct region *shadow_make(struct shadow *shadow, uint64_t va)
 	if (region)
 		return region;
 	shadow->at = tool_grow(shadow->at, &shadow->room, shadow->count + 1, sizeof(*shadow->at));
-	region = calloc(1, sizeof(*region));
-	if (!region)
-		tool_no_memory();
+	region = tool_alloc(sizeof(*region));
 	region->index = va >> shadow_region_shift(shadow);
 	at = lower(shadow, region->index);
 	memmove(&shadow->at[at + 1], &shadow->at[at], (shadow->count - at) * sizeof(*shadow->at));
