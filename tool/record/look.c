@@ -89,6 +89,7 @@ static uint32_t flags_of(const struct recorder *rec, const struct kernel_maps_li
 	return flags_of_rights(line->rights) | (line->inode ? TRACE_VMA_FILE : 0u) |
 	       (is_hugetlb(rec, line) ? TRACE_VMA_HUGETLB : 0u) |
 	       (kernel_filled_at_mmap(line->name) ? TRACE_VMA_DEVICE : 0u) |
+	       (begins(line->name, "anon_inode:[perf_event]") ? TRACE_VMA_PRIVY : 0u) |
 	       (begins(line->name, "[vvar") ? TRACE_VMA_VVAR : 0u) |
 	       (begins(line->name, "[stack]") ? TRACE_VMA_STACK : 0u) |
 	       (begins(line->name, "[heap]") ? TRACE_VMA_HEAP : 0u) |
