@@ -123,7 +123,13 @@ static void advise(struct replay *r, struct mirror *m, const struct trace_event 
 	case ADVICE_KEEPONFORK:
 		remember_range(m, va, end, 0, VMA_WIPED);
 		break;
-	default: /* rule 11: tables stay, and what went is seen by the next scan */
+	case ADVICE_FREE:
+	case ADVICE_REMOVE:
+	case ADVICE_PAGEOUT:
+		if (!has_rule(r, 11))
+			dontneed(r, m, va, end);
+		break; /* tables stay, and what went is seen by the next scan */
+	default:
 		break;
 	}
 }

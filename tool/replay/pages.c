@@ -312,7 +312,7 @@ void pages_split(struct replay *r, struct mirror *m, struct region *region)
 	uint64_t va = region_va(&m->shadow, region);
 
 	/* A large page of a file is just forgotten: its parts fault again. */
-	if (region->huge != REGION_HUGE_ANON) {
+	if (region->huge != REGION_HUGE_ANON || !has_rule(r, 5)) {
 		drop_huge(r, m, region);
 		return;
 	}
@@ -664,8 +664,7 @@ static enum page_kind kind_of(const struct region *region, unsigned i)
 	return region_bit(region->mark, i) ? PAGE_ENTRY : PAGE_MAPPED;
 }
 
-/* Where the format's pages cannot follow: what was there is mapped anew. */
-static void move_anew(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint64_t to)
+void pages_move_anew(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint64_t to)
 {
 	for (uint64_t at = va; at < end; at += host_page(r)) {
 		struct region *region = shadow_find(&m->shadow, at);
@@ -701,7 +700,7 @@ void pages_move(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, u
 
 	split_edges(r, m, va, end);
 	if (!can_follow(r, m, va, end, to, &from, &target)) {
-		move_anew(r, m, va, end, to);
+		pages_move_anew(r, m, va, end, to);
 		return;
 	}
 	/* One large page at a time carries its deposit; with a whole table all of them go. */

@@ -112,8 +112,8 @@ static void move_tables(struct replay *r, struct mirror *m, uint64_t from, uint6
 {
 	struct walk w = {from, from + size, to};
 
-	if (!has_rule(r, 7)) { /* as if only pages moved */
-		pages_move(r, m, from, from + size, to);
+	if (!has_rule(r, 7)) {
+		pages_move_anew(r, m, from, from + size, to);
 		return;
 	}
 	align_down(r, m, &w);

@@ -181,6 +181,9 @@ void pages_copy(struct replay *r, struct mirror *child, struct mirror *parent, u
 /* Pages [va, end) move to to; tables stay, but for those that move as a whole. */
 void pages_move(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint64_t to);
 
+/* The same page by page: what was there is mapped anew. */
+void pages_move_anew(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint64_t to);
+
 /* The lowest level that has a table for va: levels of the format when the address has no place. */
 unsigned pages_level(struct replay *r, struct mirror *m, uint64_t va);
 
