@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The main job: starts a few real programs, and has ptdesc compare their page tables, and those of
-# everything that runs beside them, with the kernel's count. Arguments are ptdesc's (--json).
-# Exit status: ptdesc's.
+# The main job, in two parts. First a few real programs are started, and ptdesc compares their page
+# tables, and those of everything that runs beside them, with the kernel's count. Then the C compiler
+# is recorded while it builds one of our own files, and replayed on all formats. Where recording is
+# not permitted the traces that come with the sources are replayed instead.
+# Exit status: the graver of the two. --json: both print JSON Lines.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 ptdesc=${PTDESC:-$root/build/tool/ptdesc}
@@ -92,4 +94,40 @@ for name in $absent; do
 	printf 'ptdesc: there is no %s here; going on without it\n' "$name" >&2
 done
 
-"$ptdesc" snapshot "$@"
+status=0
+"$ptdesc" snapshot "$@" || status=$?
+
+# The first argument is --json or --all.
+json=
+[ "${1-}" != --json ] || json=--json
+
+# replay TRACE: on all formats.
+replay()
+{
+	[ -n "$json" ] || echo
+	replayed=0
+	# shellcheck disable=SC2086 # empty, or one word
+	"$ptdesc" replay $json --format all "$1" || replayed=$?
+	[ "$replayed" -le "$status" ] || [ "$status" -eq 1 ] || status=$replayed
+	[ "$replayed" -ne 1 ] || status=1
+}
+
+recorded=0
+"$ptdesc" record -o "$dir/cc.ptt" -- sh -c \
+	"for level in 0 2; do (cc -O\$level -I '$root/include' -I '$root' -c '$root/core/slab.c' -o '$dir/slab.o'); done" ||
+	recorded=$?
+case $recorded in
+0)
+	replay "$dir/cc.ptt"
+	;;
+4)
+	echo "ptdesc: recording is not permitted here; replaying the traces that come with the sources" >&2
+	for trace in "$root"/tests/traces/*.ptt; do
+		replay "$trace"
+	done
+	;;
+*)
+	status=1
+	;;
+esac
+exit "$status"

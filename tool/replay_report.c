@@ -70,9 +70,12 @@ static void print_comparison(const struct replay_report *report)
 {
 	const struct replay_result *result = &report->rows[0].result;
 
-	printf("\nThe kernel counted %" PRIu64 " tables at %" PRIu64 " checkpoints. VmPTE: %" PRIu64
-	       " of %" PRIu64 " checkpoints equal.\n",
-	    result->sum_tables, result->checkpoints, result->equal, result->checkpoints);
+	printf("\nThe kernel counted %" PRIu64 " tables at %" PRIu64
+	       " checkpoints; the library, doing what the program did, has %s.\n"
+	       "VmPTE: %" PRIu64 " of %" PRIu64 " checkpoints equal\n",
+	    result->sum_tables, result->checkpoints,
+	    result->equal == result->checkpoints ? "the same number at each" : "others at some",
+	    result->equal, result->checkpoints);
 	if (result->first.found)
 		print_difference(&result->first);
 	printf("  without the scans at checkpoints: %" PRIu64 " of %" PRIu64
@@ -243,8 +246,8 @@ void replay_report_text(const struct replay_report *report)
 	printf("  %" PRIu64 " translation%s compared with the plain model: %s\n", result->verified,
 	    plural(result->verified), result->wrong[0] ? result->wrong : "all equal");
 	print_costs(report);
-	print_times(report);
 	print_verdict(report);
 	print_descriptors(report);
+	print_times(report);
 	print_warnings(report);
 }

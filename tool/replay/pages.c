@@ -420,18 +420,21 @@ static void unmap_placed(struct replay *r, struct mirror *m, uint64_t va, uint64
 void pages_unmap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
 	struct part part;
-	bool any = false;
+	uint64_t first = end;
+	uint64_t past = va;
 
 	split_edges(r, m, va, end);
-	for_each_part(m, va, end, part)
-	{
+	for_each_part (m, va, end, part) {
 		if (part.region->huge)
 			drop_huge(r, m, part.region);
-		any |= region_any_page(part.region);
+		if (!region_any(part.region->page, part.first, part.count))
+			continue;
 		clear_bits(part.region, part.first, part.count);
+		first = lesser(first, part.va);
+		past = part.va + ((uint64_t)part.count << r->header.page_shift);
 	}
-	if (any)
-		unmap_placed(r, m, va, end);
+	if (first < past)
+		unmap_placed(r, m, first, past);
 }
 
 void pages_protect(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, uint32_t flags)
@@ -442,8 +445,7 @@ void pages_protect(struct replay *r, struct mirror *m, uint64_t va, uint64_t end
 	bool any = false;
 
 	split_edges(r, m, va, end);
-	for_each_part(m, va, end, part)
-	{
+	for_each_part (m, va, end, part) {
 		any = true;
 		for (unsigned i = part.first; i < part.first + part.count; i++)
 			region_set(part.region->write, i,
@@ -482,8 +484,9 @@ static bool any_guard(struct mirror *m, uint64_t va, uint64_t end)
 {
 	struct part part;
 
-	for_each_part(m, va, end,
-	    part) if (region_any(part.region->guard, part.first, part.count)) return true;
+	for_each_part (m, va, end, part)
+		if (region_any(part.region->guard, part.first, part.count))
+			return true;
 	return false;
 }
 
@@ -493,13 +496,13 @@ static void unmap_by_guard(struct replay *r, struct mirror *m, uint64_t va, uint
 {
 	struct part part;
 
-	for_each_part(m, va, end, part) for (unsigned i = 0; i < part.count; i++)
-	{
-		uint64_t at = part.va + i * host_page(r);
+	for_each_part (m, va, end, part)
+		for (unsigned i = 0; i < part.count; i++) {
+			uint64_t at = part.va + i * host_page(r);
 
-		if (region_bit(part.region->guard, part.first + i) == guard)
-			pages_unmap(r, m, at, at + host_page(r));
-	}
+			if (region_bit(part.region->guard, part.first + i) == guard)
+				pages_unmap(r, m, at, at + host_page(r));
+		}
 }
 
 void pages_zap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
@@ -609,8 +612,7 @@ void pages_copy(struct replay *r, struct mirror *child, struct mirror *parent, u
 	uint64_t from = va;
 	struct part part;
 
-	for_each_part(parent, va, end, part)
-	{
+	for_each_part (parent, va, end, part) {
 		if (part.region->huge != REGION_HUGE_FILE) {
 			copy_bits(child, &part, cow);
 			continue;

@@ -55,9 +55,14 @@ static inline void region_set(region_bits bits, unsigned page, bool on)
 /* Is a bit set in [first, first + count). */
 static inline bool region_any(const region_bits bits, unsigned first, unsigned count)
 {
-	for (unsigned i = first; i < first + count; i++)
-		if (region_bit(bits, i))
+	unsigned end = first + count;
+
+	for (unsigned at = first; at < end; at = (at | 63) + 1) {
+		unsigned past = end - at < 64 - at % 64 ? end - at : 64 - at % 64;
+
+		if (bits[at / 64] >> (at % 64) << (64 - past))
 			return true;
+	}
 	return false;
 }
 
