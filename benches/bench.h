@@ -36,6 +36,7 @@ extern const struct bench bench_tables[];
 extern const struct bench bench_spaces[];
 extern const struct bench bench_overlay[];
 extern const struct bench bench_host[];
+extern const struct bench bench_traces[];
 
 /* Calibrations and limits that rows of other files refer to; limits.c. */
 enum {

@@ -31,6 +31,7 @@ static const struct bench *const groups[] = {
 	bench_spaces,
 	bench_overlay,
 	bench_host,
+	bench_traces,
 	NULL,
 };
 

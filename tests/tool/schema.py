@@ -102,7 +102,21 @@ def snapshot():
     refuses("snapshot: an unknown state", validator, lines[0], state="fine")
 
 
+def replay():
+    validator = schema("replay")
+    shell = str(ROOT / "tests/traces/shell.ptt")
+    lines = fits("replay", validator, "replay", shell, "--json", "--format", "all",
+                 kinds=["trace", "comparison", "format"])
+    fits("replay with a difference", validator, "replay", shell, "--json", "--without", "1",
+         kinds=["comparison"], status=(1,))
+    fits("replay with other large pages", validator, "replay", shell, "--json", "--thp", "always",
+         kinds=["trace", "format"])
+    refuses("replay: a missing count", validator, lines[1], equal=None)
+    refuses("replay: a number that is none", validator, lines[2], table_bytes="12")
+
+
 formats_and_decode()
 snapshot()
+replay()
 print(f"1..{count}")
 sys.exit(failed != 0)

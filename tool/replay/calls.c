@@ -20,8 +20,7 @@ struct piece {
 	uint64_t end;
 };
 
-static size_t pieces_of(const struct vma_list *list, uint64_t va, uint64_t end,
-    struct piece **pieces)
+static size_t pieces_of(struct vma_list *list, uint64_t va, uint64_t end, struct piece **pieces)
 {
 	size_t room = 0;
 	size_t count = 0;
@@ -62,7 +61,7 @@ void rules_unmap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 /* Rules 5 and 10. Each VMA of the range by itself. */
 static void dontneed(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
-	const struct vma_list *list = &m->vmas.now;
+	struct vma_list *list = &m->vmas.now;
 
 	for (size_t i = vmas_from(list, va); i < list->count && list->at[i].shown.start < end;
 	    i++) {

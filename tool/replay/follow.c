@@ -90,7 +90,7 @@ static uint64_t tables_of(struct replay *r, const struct mirror *m, uint64_t our
 static uint64_t empty_region(struct replay *r, struct mirror *m)
 {
 	const uint64_t size = UINT64_C(1) << shadow_region_shift(&m->shadow);
-	const struct vma_list *list = &m->vmas.now;
+	struct vma_list *list = &m->vmas.now;
 
 	for (size_t i = 0; i < list->count; i++)
 		for (uint64_t va = list->at[i].shown.start & ~(size - 1);

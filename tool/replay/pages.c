@@ -196,6 +196,23 @@ static void touch_run(struct replay *r, struct mirror *m, struct run run)
 	}
 }
 
+/* Is all of a run there already, as what it is to be. */
+static bool is_there(const struct run *run)
+{
+	const struct region *region = run->region;
+	uint64_t mark = run->kind != PAGE_MAPPED ? UINT64_MAX : 0;
+	uint64_t guard = run->kind == PAGE_GUARD ? UINT64_MAX : 0;
+
+	for_each_word (w, run->first, run->count) {
+		uint64_t differ =
+		    ~region->page[w] | (region->mark[w] ^ mark) | (region->guard[w] ^ guard);
+
+		if (differ & region_mask(w, run->first, run->count))
+			return false;
+	}
+	return true;
+}
+
 /* Whether --thp always puts a large page where there is nothing yet. */
 static bool wants_huge(const struct replay *r, const struct mirror *m, const struct vma *vma,
     const struct region *region)
@@ -234,7 +251,7 @@ static void touch_part(struct replay *r, struct mirror *m, const struct vma *vma
 		.kind = kind,
 	};
 
-	if (region->huge)
+	if (region->huge || is_there(&run))
 		return;
 	if (!region_any_page(region)) {
 		count_source(r);

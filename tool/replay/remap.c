@@ -80,7 +80,7 @@ static uint64_t move_step(struct replay *r, struct mirror *m, const struct walk 
 	return size;
 }
 
-static bool is_free(const struct vma_list *list, uint64_t start, uint64_t end)
+static bool is_free(struct vma_list *list, uint64_t start, uint64_t end)
 {
 	size_t at = vmas_from(list, start);
 
@@ -93,7 +93,7 @@ static bool is_free(const struct vma_list *list, uint64_t start, uint64_t end)
  */
 static void align_down(struct replay *r, struct mirror *m, struct walk *w)
 {
-	const struct vma_list *list = &m->vmas.now;
+	struct vma_list *list = &m->vmas.now;
 	uint64_t mask = (UINT64_C(1) << span_shift(r, 0)) - 1;
 	uint64_t into = w->from & mask;
 	size_t at = vmas_from(list, w->from);

@@ -57,7 +57,7 @@ void rules_fork(struct replay *r, struct mirror *child, struct mirror *parent)
 /* --- VMAs ------------------------------------------------------------------------------------ */
 
 /* What is in the list as calls have left it and in the kernel's no more was removed as well. */
-static void unmap_vanished(struct replay *r, struct mirror *m, const struct vma_list *shown)
+static void unmap_vanished(struct replay *r, struct mirror *m, struct vma_list *shown)
 {
 	struct vma_list *now = &m->vmas.now;
 
@@ -172,7 +172,7 @@ static void take_small(struct replay *r, struct mirror *m, const struct trace_ru
 static void take_hole(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
 	const uint32_t unseen = TRACE_VMA_DEVICE | TRACE_VMA_VVAR;
-	const struct vma_list *list = &m->vmas.now;
+	struct vma_list *list = &m->vmas.now;
 
 	for (size_t i = vmas_from(list, va); i < list->count && list->at[i].shown.start < end;
 	    i++) {

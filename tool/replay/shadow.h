@@ -52,17 +52,26 @@ static inline void region_set(region_bits bits, unsigned page, bool on)
 	bits[page / 64] = on ? bits[page / 64] | bit : bits[page / 64] & ~bit;
 }
 
+/* The bits of word w that stand for pages of [first, first + count). */
+static inline uint64_t region_mask(unsigned w, unsigned first, unsigned count)
+{
+	unsigned start = w * 64;
+	unsigned from = first > start ? first - start : 0;
+	unsigned end = first + count - start < 64 ? first + count - start : 64;
+
+	return UINT64_MAX >> (64 - (end - from)) << from;
+}
+
+/* Visits the words that have bits of [first, first + count). */
+#define for_each_word(w, first, count)                                                             \
+	for (unsigned w = (first) / 64; (count) && w * 64 < (first) + (count); w++)
+
 /* Is a bit set in [first, first + count). */
 static inline bool region_any(const region_bits bits, unsigned first, unsigned count)
 {
-	unsigned end = first + count;
-
-	for (unsigned at = first; at < end; at = (at | 63) + 1) {
-		unsigned past = end - at < 64 - at % 64 ? end - at : 64 - at % 64;
-
-		if (bits[at / 64] >> (at % 64) << (64 - past))
+	for_each_word (w, first, count)
+		if (bits[w] & region_mask(w, first, count))
 			return true;
-	}
 	return false;
 }
 

@@ -6,7 +6,14 @@
 
 #include "tool/tool.h"
 
-size_t vmas_from(const struct vma_list *list, uint64_t va)
+/* Is at the first VMA that ends behind va. */
+static bool is_first(const struct vma_list *list, size_t at, uint64_t va)
+{
+	return at < list->count && list->at[at].shown.end > va &&
+	       (!at || list->at[at - 1].shown.end <= va);
+}
+
+static size_t search(const struct vma_list *list, uint64_t va)
 {
 	size_t low = 0;
 	size_t high = list->count;
@@ -22,6 +29,18 @@ size_t vmas_from(const struct vma_list *list, uint64_t va)
 	return low;
 }
 
+/* Neighbouring addresses are asked for one after another: the same VMA, or the next. */
+size_t vmas_from(struct vma_list *list, uint64_t va)
+{
+	if (is_first(list, list->last, va))
+		return list->last;
+	if (is_first(list, list->last + 1, va))
+		list->last++;
+	else
+		list->last = search(list, va);
+	return list->last;
+}
+
 static bool holds(const struct vma_list *list, size_t at, uint64_t va)
 {
 	return at < list->count && list->at[at].shown.start <= va && va < list->at[at].shown.end;
@@ -29,9 +48,9 @@ static bool holds(const struct vma_list *list, size_t at, uint64_t va)
 
 struct vma *vmas_find(struct vma_list *list, uint64_t va)
 {
-	if (!holds(list, list->last, va))
-		list->last = vmas_from(list, va);
-	return holds(list, list->last, va) ? &list->at[list->last] : NULL;
+	size_t at = vmas_from(list, va);
+
+	return holds(list, at, va) ? &list->at[at] : NULL;
 }
 
 /* Makes room for count VMAs at a position. */
@@ -57,7 +76,7 @@ static void close_at(struct vma_list *list, size_t at, size_t count)
  * What the VMAs of an old list remember, for one of the new: those that it overlaps and is of the
  * same kind with. A merged VMA has what any of its parts had.
  */
-static uint32_t remembered(const struct vma_list *old, const struct trace_vma *vma)
+static uint32_t remembered(struct vma_list *old, const struct trace_vma *vma)
 {
 	uint32_t memory = 0;
 
@@ -142,7 +161,7 @@ void vmas_copy(struct vmas *child, const struct vmas *parent)
 		child->now.at[i] = parent->now.at[i];
 }
 
-uint64_t vmas_floor(const struct vma_list *list, uint64_t va)
+uint64_t vmas_floor(struct vma_list *list, uint64_t va)
 {
 	size_t at = vmas_from(list, va);
 
@@ -151,7 +170,7 @@ uint64_t vmas_floor(const struct vma_list *list, uint64_t va)
 	return at ? list->at[at - 1].shown.end : 0;
 }
 
-uint64_t vmas_ceiling(const struct vma_list *list, uint64_t va)
+uint64_t vmas_ceiling(struct vma_list *list, uint64_t va)
 {
 	size_t at = vmas_from(list, va);
 

@@ -37,7 +37,7 @@ struct vmas {
 struct vma *vmas_find(struct vma_list *list, uint64_t va);
 
 /* Position of the first VMA that does not end before or at va; count: there is none. */
-size_t vmas_from(const struct vma_list *list, uint64_t va);
+size_t vmas_from(struct vma_list *list, uint64_t va);
 
 /* Takes a TRACE_VMAS into what is shown. */
 void vmas_show(struct vmas *vmas, const struct trace_event *event);
@@ -62,8 +62,8 @@ void vmas_split(struct vma_list *list, uint64_t va);
 void vmas_copy(struct vmas *child, const struct vmas *parent);
 
 /* End of the last VMA before va, or 0; start of the first at or after va, or 0. */
-uint64_t vmas_floor(const struct vma_list *list, uint64_t va);
-uint64_t vmas_ceiling(const struct vma_list *list, uint64_t va);
+uint64_t vmas_floor(struct vma_list *list, uint64_t va);
+uint64_t vmas_ceiling(struct vma_list *list, uint64_t va);
 
 void vmas_free(struct vmas *vmas);
 

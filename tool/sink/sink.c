@@ -41,7 +41,8 @@ struct sink {
 struct sink *sink_open(const struct pt_format *format, bool keep)
 {
 	struct pt_hosted_config config = {.bytes = arena_bytes(format),
-		.page_shift = format->page_shift};
+		.page_shift = format->page_shift,
+		.cpus = 1};
 	struct sink *sink = calloc(1, sizeof(*sink));
 	int error = sink ? pt_hosted_memory_create(&config, &sink->hosted) : -PT_ENOMEM;
 
