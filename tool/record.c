@@ -208,6 +208,7 @@ int command_record(int argc, const char **argv)
 	rec->launch_fd = -1;
 	TAILQ_INIT(&rec->spaces);
 	TAILQ_INIT(&rec->ready);
+	TAILQ_INIT(&rec->unclaimed);
 	status = options_parse(&options, argc, argv, &context);
 	if (status == OPTIONS_GO_ON)
 		status = record(rec, poptGetArgs(context));
