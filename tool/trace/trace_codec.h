@@ -11,6 +11,25 @@
 #include "tool/trace/trace.h"
 #include "tool/trace/trace_spaces.h"
 
+/* First byte of a record: the kind, and what is not said because it is as in the record before. */
+#define TRACE_TAG_KIND       0x0fu
+#define TRACE_TAG_SAME_SPACE 0x10u
+#define TRACE_TAG_SAME_TASK  0x20u
+#define TRACE_TAG_MORE       0x40u /* FAULT, BUS: an offset in the page follows; CHECK: it moved */
+#define TRACE_TAG_NONE       0x80u
+
+/* Kinds that have a task, a time, ... */
+#define TRACE_BIT(kind) (1u << (kind))
+#define TRACE_WITH_TASK                                                                            \
+	(TRACE_BIT(TRACE_EXEC) | TRACE_BIT(TRACE_FORK) | TRACE_BIT(TRACE_TASK) |                   \
+	    TRACE_BIT(TRACE_CALL) | TRACE_BIT(TRACE_FAULT) | TRACE_BIT(TRACE_BUS) |                \
+	    TRACE_BIT(TRACE_CHECK))
+#define TRACE_WITH_TIME                                                                            \
+	(TRACE_BIT(TRACE_EXEC) | TRACE_BIT(TRACE_FORK) | TRACE_BIT(TRACE_CALL) |                   \
+	    TRACE_BIT(TRACE_CHECK))
+#define TRACE_WITH_MORE  (TRACE_BIT(TRACE_FAULT) | TRACE_BIT(TRACE_BUS) | TRACE_BIT(TRACE_CHECK))
+#define TRACE_WITH_SPACE (TRACE_BIT(TRACE_KINDS) - 1 - TRACE_BIT(TRACE_LOST))
+
 /* Bytes being made. */
 struct trace_out {
 	uint8_t *data;
@@ -56,6 +75,9 @@ int64_t trace_get_signed(struct trace_in *in);
 void trace_coder_block(struct trace_coder *coder);
 
 void trace_coder_free(struct trace_coder *coder);
+
+/* The page that the next page of this space is told from. */
+uint64_t *trace_coder_page(struct trace_coder *coder, uint32_t space);
 
 /* Adds the record of an event that trace_spaces_take accepted. False: no memory. */
 bool trace_encode(struct trace_coder *coder, struct trace_out *out,

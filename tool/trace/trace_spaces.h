@@ -9,8 +9,8 @@
 #include "tool/trace/trace.h"
 
 /* Bounds of what a file can make a reader keep. */
-#define TRACE_SPACES (UINT32_C(1) << 22) /* in a trace */
-#define TRACE_SPANS  (UINT32_C(1) << 24) /* VMAs at a time, of all spaces */
+#define TRACE_SPACES (UINT32_C(1) << 20) /* in a trace */
+#define TRACE_SPANS  (UINT32_C(1) << 22) /* VMAs at a time, of all spaces */
 
 /* Where a VMA is. */
 struct trace_span {

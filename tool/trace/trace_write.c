@@ -11,8 +11,11 @@
 
 #include "tool/trace/trace_block.h"
 
-/* What is kept is put out when it is so much ... */
+/* Bytes of records that make a block; and at a flush, if the last one is not a second old. */
 #define BLOCK_USUAL (UINT32_C(128) << 10)
+#define BLOCK_FLUSH (UINT32_C(4) << 10)
+
+#define SECOND_NS UINT64_C(1000000000)
 
 #define ZSTD_LEVEL 3
 
@@ -219,7 +222,12 @@ bool trace_write(struct trace_writer *writer, const struct trace_event *event)
 
 bool trace_flush(struct trace_writer *writer)
 {
-	return !writer->failed && put_events(writer);
+	if (writer->failed)
+		return false;
+	/* Small blocks compress badly. A time that runs backwards counts as much time. */
+	if (writer->raw.size < BLOCK_FLUSH && writer->now - writer->put_out < SECOND_NS)
+		return true;
+	return put_events(writer);
 }
 
 bool trace_close(struct trace_writer *writer, int status, struct trace_error *error)
