@@ -186,7 +186,7 @@ static void show_progress(struct recorder *rec)
 {
 	const struct record_counts *counts = &rec->counts;
 
-	progress_text(&rec->progress, "%s: %.1f s, %llu events, %llu faults, %llu checkpoints",
+	progress_text(&rec->progress, "%.16s: %.1f s, %llu events, %llu faults, %llu checkpoints",
 	    rec->program, (double)record_time(rec) / 1e9, (unsigned long long)counts->events,
 	    (unsigned long long)counts->faults, (unsigned long long)counts->checkpoints);
 }

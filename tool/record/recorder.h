@@ -92,7 +92,6 @@ struct record_counts {
 	uint64_t faults;
 	uint64_t checkpoints;
 	uint64_t lost;
-	uint64_t bytes;
 	uint64_t stopped_ns; /* what the recorder did while a task was stopped */
 };
 
