@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool/options.h"
@@ -42,7 +43,6 @@ void record_emit(struct recorder *rec, const struct trace_event *event)
 	rec->counts.events++;
 	if (trace_write(rec->writer, event))
 		return;
-	rec->counts.bytes = trace_written(rec->writer);
 	trace_close(rec->writer, 0, &error);
 	rec->writer = NULL;
 	tool_error("%s: %s; the program goes on, but is not recorded", rec->path, error.what);
@@ -102,8 +102,8 @@ static void take_command(struct recorder *rec, const char **argv)
 
 	for (size_t i = 0; argv[i] && at < room; i++)
 		at += (size_t)snprintf(command + at, room - at, i ? " %s" : "%s", argv[i]);
-	rec->program = slash ? slash + 1 : argv[0];
-	if (!rec->path && asprintf(&rec->path, "%s%s", rec->program, SUFFIX) < 0)
+	rec->program = argv[0];
+	if (!rec->path && asprintf(&rec->path, "%s%s", slash ? slash + 1 : argv[0], SUFFIX) < 0)
 		rec->path = NULL;
 }
 
@@ -119,12 +119,14 @@ static double cpu_seconds(void)
 static void summarize(const struct recorder *rec)
 {
 	const struct record_counts *counts = &rec->counts;
+	struct stat file = {0};
 
+	stat(rec->path, &file);
 	fprintf(stderr,
 	    "%s: %.3f s, %" PRIu64 " events, %" PRIu64 " faults, %" PRIu64 " checkpoints, %" PRIu64
 	    " bytes in %s; %" PRIu64 " samples lost; %.3f s stopped, %.3f s of CPU for recording\n",
 	    rec->program, (double)record_time(rec) / 1e9, counts->events, counts->faults,
-	    counts->checkpoints, counts->bytes, rec->path, counts->lost,
+	    counts->checkpoints, (uint64_t)file.st_size, rec->path, counts->lost,
 	    (double)counts->stopped_ns / 1e9, cpu_seconds());
 }
 
@@ -137,7 +139,6 @@ static int finish(struct recorder *rec)
 	rec->writer = NULL;
 	if (!writer)
 		return rec->failed ? rec->failure : launch_explain(rec);
-	rec->counts.bytes = trace_written(writer);
 	if (!trace_close(writer, rec->status, &error)) {
 		tool_error("%s: %s", rec->path, error.what);
 		return TOOL_BAD_INPUT;
@@ -208,6 +209,7 @@ int command_record(int argc, const char **argv)
 	rec->launch_fd = -1;
 	TAILQ_INIT(&rec->spaces);
 	TAILQ_INIT(&rec->ready);
+	TAILQ_INIT(&rec->unclaimed);
 	status = options_parse(&options, argc, argv, &context);
 	if (status == OPTIONS_GO_ON)
 		status = record(rec, poptGetArgs(context));

@@ -267,8 +267,8 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 {
 	struct space *space = task->space;
 
-	task->call = space && !space->blind ? take_call(rec, task) : NULL;
-	if (!task->call)
+	task->call = space ? take_call(rec, task) : NULL;
+	if (!task->call || (space->blind && task->call->after != AFTER_TASK))
 		return RESUME_RUN;
 	task->freed = 0;
 	if (is_exclusive(task)) {
@@ -280,6 +280,7 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 		space->caller = task;
 	}
 	samples_flush(rec);
+	checkpoint_unmoved(rec, task);
 	if (task->call->before)
 		task->call->before(rec, task);
 	return RESUME_CALL;
@@ -311,7 +312,7 @@ static void emit_call(struct recorder *rec, const struct task *task, int64_t res
 
 	memcpy(event.call.args, task->args, sizeof(event.call.args));
 	record_emit(rec, &event);
-	task->space->stirred = true;
+	task->space->stirred |= task->call->after == AFTER_VMAS;
 }
 
 static void count_call(struct recorder *rec, struct task *task, bool failed)

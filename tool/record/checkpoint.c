@@ -19,6 +19,9 @@
 #define STOP_NS      UINT64_C(100000000)
 #define STOP_POLL_NS 200000
 
+/* What a table of PTEs translates. */
+#define TABLE_BYTES (UINT64_C(1) << 21)
+
 void checkpoint_ask(struct recorder *rec, struct space *space, enum trace_why why)
 {
 	if (space->due && space->due_why == TRACE_WHY_HEAL)
@@ -160,37 +163,47 @@ static bool look(struct recorder *rec, struct space *space, enum trace_why why, 
 	return look_vmpte(witness, vmpte) && before == *vmpte && faults == space->faults;
 }
 
-/* Whether the pages of a run were there at the last checkpoint, as huge ones if they are now. */
-static bool was_there(const struct space *space, const struct trace_run *run, size_t *from)
+bool checkpoint_had_table(const struct space *space, uint64_t va, bool huge)
 {
-	uint64_t at = run->start;
+	uint64_t start = va & ~(TABLE_BYTES - 1);
+	size_t low = 0;
+	size_t high = space->run_count;
 
-	while (*from < space->run_count && space->runs[*from].end <= at)
-		++*from;
-	for (size_t i = *from; i < space->run_count && space->runs[i].start <= at; i++) {
-		const struct trace_run *old = &space->runs[i];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
 
-		if (run->flags & ~old->flags & TRACE_PAGE_HUGE)
-			return false;
-		at = old->end;
-		if (at >= run->end)
+		if (space->runs[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < space->run_count && space->runs[low].start < start + TABLE_BYTES; low++) {
+		if (huge == !!(space->runs[low].flags & TRACE_PAGE_HUGE))
 			return true;
 	}
 	return false;
 }
 
+/* Whether the pages of a run are where tables were at the last checkpoint. */
+static bool had_tables(const struct space *space, const struct trace_run *run)
+{
+	for (uint64_t va = run->start & ~(TABLE_BYTES - 1); va < run->end; va += TABLE_BYTES) {
+		if (!checkpoint_had_table(space, va, run->flags & TRACE_PAGE_HUGE))
+			return false;
+	}
+	return true;
+}
+
 /*
- * Tables that came or went though nothing of this space's doing was written, and nothing new is
- * mapped: only where every fault is known is that certain.
+ * Tables that came or went though nothing of this space's doing was written that could be why, and
+ * nothing is mapped where there was no table: only where every fault is known is that certain.
  */
 static void tell_kernel(struct recorder *rec, const struct space *space, uint64_t vmpte)
 {
-	size_t from = 0;
-
 	if (!rec->samples || !space->checked || space->stirred || space->vmpte == vmpte)
 		return;
 	for (size_t i = 0; i < rec->run_count; i++) {
-		if (!was_there(space, &rec->runs[i], &from))
+		if (!had_tables(space, &rec->runs[i]))
 			return;
 	}
 	record_emit(rec,
@@ -230,6 +243,16 @@ static void emit_check(struct recorder *rec, const struct space *space, enum tra
 	rec->counts.checkpoints++;
 	if (rec->writer && !rec->failed)
 		trace_flush(rec->writer);
+}
+
+void checkpoint_unmoved(struct recorder *rec, const struct task *task)
+{
+	struct space *space = task->space;
+	uint64_t vmpte;
+
+	if (space->checked && !space->stirred && rec->samples && look_vmpte(task, &vmpte) &&
+	    vmpte != space->vmpte)
+		checkpoint_make(rec, space, TRACE_WHY_EVERY);
 }
 
 void checkpoint_make(struct recorder *rec, struct space *space, enum trace_why why)

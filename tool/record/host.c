@@ -160,10 +160,8 @@ int host_probe(struct recorder *rec)
 	}
 	close(fd);
 	if (!rec->means.scan)
-		tool_error(
-		    "PAGEMAP_SCAN is refused (Linux 6.7 has it); going on with plain pagemap, "
-		    "which is slow and shows no zero pages%s",
-		    "");
+		tool_error("PAGEMAP_SCAN is refused (Linux 6.7 has it); going on with plain "
+			   "pagemap: slow, and guard pages and zero pages are not told apart");
 	probe_hugetlb(rec);
 	read_mounts(rec);
 	fill_header(rec);

@@ -91,7 +91,7 @@ static _Noreturn void fail(int fd, int at)
 }
 
 /* The new process: waits until it is traced, then becomes the program. */
-static _Noreturn void become(int go, int told, char *const *argv)
+static _Noreturn void become(const struct recorder *rec, int go, int told, char *const *argv)
 {
 	struct filter filter;
 	struct sock_fprog program = {.filter = filter.code};
@@ -104,7 +104,7 @@ static _Noreturn void become(int go, int told, char *const *argv)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		fail(told, AT_FILTER);
-	loop_unblock_signals();
+	loop_restore_signals(rec);
 	execvp(argv[0], argv);
 	fail(told, AT_EXEC);
 }
@@ -145,14 +145,14 @@ int launch(struct recorder *rec, char *const *argv)
 	int go[2];
 	int status;
 
-	if (pipe2(told, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || !loop_block_signals()) {
+	if (pipe2(told, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || !loop_block_signals(rec)) {
 		tool_error("no process can be started: %s", strerror(errno));
 		return TOOL_UNSUPPORTED;
 	}
 	rec->child = fork();
 	if (!rec->child) {
 		close(go[1]);
-		become(go[0], told[1], argv);
+		become(rec, go[0], told[1], argv);
 	}
 	close(go[0]);
 	close(told[1]);

@@ -26,21 +26,21 @@ static void fill_set(sigset_t *set)
 		sigaddset(set, signals[i]);
 }
 
-bool loop_block_signals(void)
+bool loop_block_signals(struct recorder *rec)
 {
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
 	sigset_t set;
 
 	fill_set(&set);
 	/* Ignored, as some parents leave it, SIGCHLD would never come. */
-	return signal(SIGCHLD, SIG_DFL) != SIG_ERR && !sigprocmask(SIG_BLOCK, &set, NULL);
+	return !sigaction(SIGCHLD, &usual, &rec->chld) &&
+	       !sigprocmask(SIG_BLOCK, &set, &rec->signals);
 }
 
-void loop_unblock_signals(void)
+void loop_restore_signals(const struct recorder *rec)
 {
-	sigset_t set;
-
-	fill_set(&set);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigaction(SIGCHLD, &rec->chld, NULL);
+	sigprocmask(SIG_SETMASK, &rec->signals, NULL);
 }
 
 void loop_kick(unsigned long thread)
@@ -48,16 +48,17 @@ void loop_kick(unsigned long thread)
 	pthread_kill(thread, KICK);
 }
 
-/* A task that nobody has spoken of yet is some parent's child, who will. */
-static struct task *task_of(struct recorder *rec, pid_t tid, int status)
+/* A task that nobody has spoken of yet: its parent will, until then it waits. */
+static void add_unclaimed(struct recorder *rec, pid_t tid, int status)
 {
-	struct task *task = task_find(rec, tid);
+	struct task *task;
 
-	if (!task && WIFSTOPPED(status)) {
-		task = task_add(rec, tid);
-		task->unclaimed = true;
-	}
-	return task;
+	if (!WIFSTOPPED(status))
+		return;
+	task = task_add(rec, tid);
+	task->status = status;
+	task->stopped = true;
+	task_queue_put(&rec->unclaimed, task);
 }
 
 /* The next task that has something to say. */
@@ -75,7 +76,9 @@ static struct task *next_task(struct recorder *rec)
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
 		if (tid <= 0)
 			return NULL;
-		task = task_of(rec, tid, status);
+		task = task_find(rec, tid);
+		if (!task)
+			add_unclaimed(rec, tid, status);
 	} while (!task);
 	/* What it waited for in a queue is no more, if it was killed there. */
 	task_queue_remove(task);
@@ -157,7 +160,7 @@ static void take_signal(struct recorder *rec, const siginfo_t *info)
 
 	if (signal == SIGTERM || signal == SIGHUP)
 		kill_all(rec, signal);
-	else if ((signal == SIGINT || signal == SIGQUIT) && info->si_code <= 0)
+	else if (info->si_code <= 0 && task_find(rec, rec->child))
 		kill(rec->child, signal);
 }
 
@@ -183,7 +186,7 @@ static void show_progress(struct recorder *rec)
 {
 	const struct record_counts *counts = &rec->counts;
 
-	progress_text(&rec->progress, "%s: %.1f s, %llu events, %llu faults, %llu checkpoints",
+	progress_text(&rec->progress, "%.16s: %.1f s, %llu events, %llu faults, %llu checkpoints",
 	    rec->program, (double)record_time(rec) / 1e9, (unsigned long long)counts->events,
 	    (unsigned long long)counts->faults, (unsigned long long)counts->checkpoints);
 }

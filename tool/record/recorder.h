@@ -19,6 +19,7 @@
 #ifndef TOOL_RECORD_RECORDER_H
 #define TOOL_RECORD_RECORDER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,7 +45,6 @@ struct task {
 	bool stopped;
 	bool awaited;                /* a checkpoint waits for it to stop */
 	bool fresh;                  /* its first stop is to come */
-	bool unclaimed;              /* it has stopped, but nobody said yet whose child it is */
 	bool vforked;                /* waits for its child */
 	bool listens;                /* in a group stop: moves only when somebody continues it */
 	bool interrupted;            /* by us, and has not said so yet */
@@ -92,7 +92,6 @@ struct record_counts {
 	uint64_t faults;
 	uint64_t checkpoints;
 	uint64_t lost;
-	uint64_t bytes;
 	uint64_t stopped_ns; /* what the recorder did while a task was stopped */
 };
 
@@ -115,15 +114,18 @@ struct recorder {
 	struct samples *samples; /* NULL: perf is refused */
 	/* The program. */
 	pid_t child;
-	int launch_fd; /* says why it could not be started */
-	int status;    /* its exit status */
+	int launch_fd;         /* says why it could not be started */
+	sigset_t signals;      /* as they were blocked before, for the program */
+	struct sigaction chld; /* and what was done at SIGCHLD */
+	int status;            /* its exit status */
 	uint32_t last_space;
 	struct task *tasks[TASK_BUCKETS];
 	size_t task_count;
 	struct space_list spaces;
-	struct task_queue ready; /* stops to be handled before others are waited for */
-	bool due;                /* some space is */
-	bool killed;             /* the recording ends before the program */
+	struct task_queue ready;     /* stops to be handled before others are waited for */
+	struct task_queue unclaimed; /* have stopped, but nobody said yet whose child they are */
+	bool due;                    /* some space is */
+	bool killed;                 /* the recording ends before the program */
 	bool told_foreign;
 	bool told_blind;
 	char *text; /* of maps */
@@ -173,10 +175,10 @@ int launch_explain(struct recorder *rec);
 void loop_run(struct recorder *rec);
 
 /* Blocks the signals that the loop waits for; false: impossible. */
-bool loop_block_signals(void);
+bool loop_block_signals(struct recorder *rec);
 
 /* What a new process must undo of that. */
-void loop_unblock_signals(void);
+void loop_restore_signals(const struct recorder *rec);
 
 /* Tells the loop that samples have come; from the thread that takes them. */
 void loop_kick(unsigned long thread);
@@ -300,8 +302,15 @@ const struct trace_vma *look_find(const struct space *space, uint64_t va);
 
 void checkpoint_make(struct recorder *rec, struct space *space, enum trace_why why);
 
+/* Whether the last one saw an entry of the same size in va's region of 2 MiB. */
+bool checkpoint_had_table(const struct space *space, uint64_t va, bool huge);
+
 /* Asks for one at the next opportunity. */
 void checkpoint_ask(struct recorder *rec, struct space *space, enum trace_why why);
+
+/* Makes one if the tables moved since the last though nothing happened: whatever comes hides that.
+ */
+void checkpoint_unmoved(struct recorder *rec, const struct task *task);
 
 /* Makes the one that is due, if any. */
 void checkpoint_due(struct recorder *rec, struct space *space);

@@ -330,7 +330,7 @@ static void emit_fault(struct recorder *rec, const struct sample *sample)
 				 .space = space->number,
 				 .task = (uint32_t)sample->tid,
 				 .va = sample->va});
-	space->stirred = true;
+	space->stirred |= !checkpoint_had_table(space, sample->va, false);
 	rec->counts.faults++;
 	if (++space->faults >= CHECK_FAULTS)
 		checkpoint_ask(rec, space, TRACE_WHY_EVERY);

@@ -46,11 +46,11 @@ static void begin_task(struct recorder *rec, struct task *task)
 /* The child may have stopped before its parent says that it has it. */
 static void claim_child(struct recorder *rec, struct task *child)
 {
-	if (!child->unclaimed) {
+	if (child->queue != &rec->unclaimed) {
 		child->fresh = true;
 		return;
 	}
-	child->unclaimed = false;
+	task_queue_remove(child);
 	begin_task(rec, child);
 	resume(child, RESUME_RUN, 0);
 }
@@ -70,6 +70,7 @@ static enum resume on_new_task(struct recorder *rec, struct task *task, int stat
 
 		samples_flush(rec);
 		task_join(child, shares ? task->space : space_new(rec));
+		child->space->blind = task->space->blind;
 		event.kind = shares ? TRACE_TASK : TRACE_FORK;
 		event.space = child->space->number;
 		if (!shares)
@@ -149,6 +150,7 @@ static enum resume on_exec(struct recorder *rec, struct task *task, int status)
 		task_forget(rec, other);
 	task_leave(rec, task);
 	task->call = NULL;
+	task->vforked = false;
 	task->restarted = 0;
 	if (!begin_program(rec, task))
 		return RESUME_RUN;
@@ -158,9 +160,22 @@ static enum resume on_exec(struct recorder *rec, struct task *task, int status)
 	return RESUME_RUN;
 }
 
+/* A parent that was killed says nothing of its child: that goes on, unrecorded. */
+static void let_unclaimed_go(struct recorder *rec)
+{
+	struct task *child;
+
+	while ((child = TAILQ_FIRST(&rec->unclaimed))) {
+		task_queue_remove(child);
+		resume(child, RESUME_RUN, 0);
+	}
+}
+
 static enum resume on_exit(struct recorder *rec, struct task *task, int status)
 {
 	(void)status;
+	if (task->call)
+		let_unclaimed_go(rec);
 	samples_flush(rec);
 	if (task->space && task->space->task_count == 1)
 		checkpoint_make(rec, task->space, TRACE_WHY_EXIT);
@@ -215,6 +230,8 @@ static enum resume on_call_end(struct recorder *rec, struct task *task)
 
 static void on_end(struct recorder *rec, struct task *task)
 {
+	if (task->call)
+		let_unclaimed_go(rec);
 	if (task->tid == rec->child)
 		rec->status = WIFEXITED(task->status) ? WEXITSTATUS(task->status)
 						      : 128 + WTERMSIG(task->status);
@@ -251,8 +268,6 @@ void stop_take(struct recorder *rec, struct task *task)
 		return;
 	}
 	task->listens = false;
-	if (task->unclaimed)
-		return;
 	if (signal == (SIGTRAP | 0x80)) {
 		how = on_call_end(rec, task);
 		signal = 0;
