@@ -571,7 +571,7 @@ int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va, uint32_
 		err = check_flags(flags, PT_MAY_SLEEP);
 	if (!err)
 		err = check_pair(dst, src);
-	if (!err && src->levels < 4)
+	if (!err && src->levels < 3)
 		err = -PT_ENOTSUP;
 	return err ? err : src->format->ops->share_table(dst, src, r.va, flags);
 }
@@ -581,7 +581,7 @@ int pt_unshare_table(struct pt_space *space, pt_va va)
 	struct pt_range r;
 	int err = check_page(space, va, &r);
 
-	if (!err && space->levels < 4)
+	if (!err && space->levels < 3)
 		err = -PT_ENOTSUP;
 	return err ? err : space->format->ops->unshare_table(space, r.va);
 }
