@@ -107,6 +107,14 @@ static inline struct pt_range next_piece(const struct pt_space *space, struct pt
 	return r;
 }
 
+/* A space that could not be made is none: whoever calls with it is told so. */
+static int make_none(struct pt_space *space, int err)
+{
+	space->format = NULL;
+	space->root = NULL;
+	return err;
+}
+
 /* Registers the kinds of table that a format has at its levels. */
 static int find_classes(struct pt_space *space)
 {
@@ -115,7 +123,7 @@ static int find_classes(struct pt_space *space)
 		int err = pt_class_register(space->memory, &space->format->tables[l], &id);
 
 		if (err)
-			return err;
+			return make_none(space, err);
 		space->classes[l] = (uint8_t)id;
 	}
 	return 0;
@@ -148,6 +156,8 @@ static void unlist_root(struct pt_memory *memory, struct ptdesc *root)
 static int start_space(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie)
 {
+	if (space)
+		(void)make_none(space, 0);
 	if (!space || !memory || !format || flags & ~(uint32_t)(PT_SPACE_MMU | PT_SPACE_KERNEL))
 		return -PT_EINVAL;
 	if (memory->stage != PT_STAGE_ONLINE)
@@ -180,7 +190,7 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 	space->root = pagetable_alloc(memory, space->classes[top], top, &space->account,
 	    flags & PT_SPACE_KERNEL ? PT_KERNEL_TABLE : 0);
 	if (!space->root)
-		return -PT_ENOMEM;
+		return make_none(space, -PT_ENOMEM);
 	space->root->space = space;
 	space->top = ptdesc_address(memory, space->root);
 	if (PT_DEFECT(23)) /* made of plain pages, whose words say nothing of a table */
@@ -191,26 +201,34 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 	return 0;
 }
 
+/* The table at pa, NULL if it cannot be the root of this space. */
+static struct ptdesc *boot_root(const struct pt_space *space, uint64_t pa)
+{
+	struct ptdesc *pt = pt_desc_find(space->memory, pa);
+	unsigned top = space->levels - 1u;
+
+	if (!pt || pt->space || ptdesc_pa(space->memory, pt).v != pa || ptdesc_level(pt) != top ||
+	    ptdesc_class(pt) != space->classes[top])
+		return NULL;
+	return pt;
+}
+
 int pt_space_adopt(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
     uint32_t flags, void *cookie, pt_pa root)
 {
 	int err = start_space(space, memory, format, flags, cookie);
-	struct pt_page *page;
 
 	if (err)
 		return err;
-	page = pt_page_of(memory, root.v >> memory->config.page_shift);
-	if (!page || memdesc_type(page->memdesc) != MEMDESC_PAGE_TABLE)
-		return -PT_ENOENT;
-	space->root = (struct ptdesc *)memdesc_ptr(page->memdesc);
-	if (ptdesc_level(space->root) != space->levels - 1u || space->root->space ||
-	    ptdesc_pa(memory, space->root).v != root.v)
-		return -PT_ENOENT;
+	space->root = boot_root(space, root.v);
+	if (!space->root)
+		return make_none(space, -PT_ENOENT);
 	space->top = ptdesc_address(memory, space->root);
 	err = format->ops->adopt(space);
-	if (!err)
-		list_root(memory, space->root);
-	return err;
+	if (err)
+		return make_none(space, err);
+	list_root(memory, space->root);
+	return 0;
 }
 
 /* Unmaps all of one half and frees its tables. */

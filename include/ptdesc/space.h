@@ -98,14 +98,17 @@ PT_BEGIN_DECLS
 
 /*
  * Makes an empty space: one root table. -PT_ENOTSUP: the format's page size is not the memory's, or
- * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL.
+ * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
+ * refuses.
  */
 PT_MUST_CHECK int pt_space_init(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie);
 
 /*
- * Takes over a tree of boot tables, adopted by pt_memory_online, as a space. -PT_ENOENT: pa is no
- * table of that format's root level; -PT_EINVAL: an entry below it is no valid one.
+ * Takes over a tree of boot tables, adopted by pt_memory_online, as a space. -PT_ENOENT: at root is
+ * no table of that format's root level, or one of a space; -PT_EINVAL: an entry below it is not
+ * valid, or points to what is no table of its level, or to a table that is linked twice. Nothing is
+ * changed then. Other errors as above.
  */
 PT_MUST_CHECK int pt_space_adopt(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie, pt_pa root);
