@@ -239,6 +239,9 @@ static inline void *pt_virt(const struct pt_memory *memory, uint64_t pa)
 	return port_phys_to_virt(&memory->port, pa);
 }
 
+/* The descriptor of the table that holds a physical address, or NULL, in every build. */
+struct ptdesc *pt_desc_find(const struct pt_memory *memory, uint64_t pa);
+
 /*
  * The descriptor of the table at a physical address that an entry gave. The caller is in a read
  * section or holds the lock of the table with that entry.

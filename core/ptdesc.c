@@ -22,8 +22,7 @@ static struct ptdesc *frags_find(const struct pt_memory *memory, const struct pt
 	return slot < frags->count ? PT_LOAD(&frags->desc[slot], ACQUIRE) : NULL;
 }
 
-/* The descriptor of the table at pa, or NULL. */
-static struct ptdesc *desc_find(const struct pt_memory *memory, uint64_t pa)
+struct ptdesc *pt_desc_find(const struct pt_memory *memory, uint64_t pa)
 {
 	const struct pt_page *page = pt_page_of(memory, pa >> memory->config.page_shift);
 	memdesc_t memdesc = memdesc_none();
@@ -41,7 +40,7 @@ static struct ptdesc *desc_find(const struct pt_memory *memory, uint64_t pa)
 
 struct ptdesc *ptdesc_from_pa(const struct pt_memory *memory, pt_pa pa)
 {
-	struct ptdesc *pt = desc_find(memory, pa.v);
+	struct ptdesc *pt = pt_desc_find(memory, pa.v);
 
 	PT_ASSERT(memory, pt || PT_DEFECT(15), PT_STOP_NOT_A_TABLE, memory);
 	return pt;
@@ -150,7 +149,7 @@ static void check_words(const struct pt_memory *memory, const struct ptdesc *pt)
 	uint64_t pa = pt_table_pa(memory, pt);
 
 	for (uint64_t i = 0; i < UINT64_C(1) << ptdesc_order(pt); i++)
-		PT_ASSERT(memory, desc_find(memory, pa + (i << memory->config.page_shift)) == pt,
+		PT_ASSERT(memory, pt_desc_find(memory, pa + (i << memory->config.page_shift)) == pt,
 		    PT_STOP_BAD_MEMDESC, pt);
 }
 

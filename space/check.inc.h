@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Looking at everything: check, dump, taking over a tree of boot tables, single entries. */
+/* Looking at everything: check, dump, single entries. */
 
 static int report_fault(struct pt_fault_report *report, uint64_t va, unsigned l, pf_entry e,
     const char *what)
@@ -69,13 +69,12 @@ static const char *entry_fault(const struct pt_space *space, pf_entry e, unsigne
 static int check_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t base, struct pt_fault_report *report);
 
-/* The descriptor of the table that an entry points to, if it does point to one. */
-static const struct ptdesc *table_at(const struct pt_space *space, uint64_t pa)
+/* The table that an entry points to, NULL if it does not point to the start of one. */
+static struct ptdesc *table_at(const struct pt_space *space, uint64_t pa)
 {
-	const struct pt_memory *memory = space->memory;
-	unsigned type = memdesc_type(pt_page_memdesc(memory, pa >> memory->config.page_shift));
+	struct ptdesc *pt = pt_desc_find(space->memory, pa);
 
-	return type == MEMDESC_PAGE_TABLE || type == MEMDESC_FRAGS ? pt_desc(memory, pa) : NULL;
+	return pt && ptdesc_pa(space->memory, pt).v == pa ? pt : NULL;
 }
 
 static int check_entry(const struct pt_space *space, pf_entry e, unsigned l, uint64_t va,
@@ -187,66 +186,6 @@ static void dump_table(const struct pt_space *space, const struct ptdesc *pt, un
 static void op_dump(const struct pt_space *space, void (*line)(void *, const char *), void *ctx)
 {
 	dump_table(space, space->root, space->levels - 1u, 0, line, ctx);
-}
-
-/* The boot table that an entry points to, NULL if it is none of level l that nobody owns. */
-static struct ptdesc *boot_child(const struct pt_space *space, pf_entry e, unsigned l)
-{
-	struct ptdesc *pt = pt_desc(space->memory, pf_table_pa(e, l + 1));
-
-	return pt && !pt->space && ptdesc_level(pt) == l ? pt : NULL;
-}
-
-/* Can a tree of boot tables become a space's: leaves, and boot tables of the right levels. */
-static int look_at_boot_table(const struct pt_space *space, const struct ptdesc *pt, unsigned l)
-{
-	const pf_entry *entry = table_of(space->memory, pt, l);
-	int err = 0;
-
-	for (unsigned i = 0; !err && i < 1u << pf_bits(l); i++) {
-		pf_entry e = pf_load(&entry[i]);
-		const struct ptdesc *child;
-
-		if (e == pf_empty(l))
-			continue;
-		if (entry_fault(space, e, l))
-			return -PT_EINVAL;
-		if (!pf_is_table(e, l))
-			continue;
-		child = boot_child(space, e, l - 1);
-		err = child ? look_at_boot_table(space, child, l - 1) : -PT_EINVAL;
-	}
-	return err;
-}
-
-/* Makes it the space's: counts what the tables hold. */
-static void adopt_table(struct pt_space *space, struct ptdesc *pt, unsigned l, uint64_t base)
-{
-	const pf_entry *entry = table_of(space->memory, pt, l);
-	unsigned used = 0;
-
-	for (unsigned i = 0; i < 1u << pf_bits(l); i++) {
-		pf_entry e = pf_load(&entry[i]);
-
-		used += e != pf_empty(l);
-		if (pf_is_table(e, l))
-			adopt_table(space, pt_desc(space->memory, pf_table_pa(e, l)), l - 1,
-			    entry_va(space, base, l, i));
-	}
-	pt->space = space;
-	pt->base = (pt->base & 255) | (pt == space->root ? 0 : base);
-	pt->used = (uint16_t)used;
-	pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);
-	pt_account_move(space->memory, pt, NULL, &space->account);
-}
-
-static int op_adopt(struct pt_space *space)
-{
-	int err = look_at_boot_table(space, space->root, space->levels - 1u);
-
-	if (!err)
-		adopt_table(space, space->root, space->levels - 1u, 0);
-	return err;
 }
 
 static int op_decode(uint64_t entry, unsigned l, struct pt_entry_info *info)

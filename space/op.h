@@ -118,6 +118,12 @@ void pt_op_flush_now(struct pt_op *op);
 /* A table was unlinked and is dead: frozen from here on, gathered (9, 11). */
 void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt);
 
+/* None, or one that has room and is empty, as it is whenever no call is under way. */
+static inline int pt_check_gather(const struct pt_gather *gather)
+{
+	return gather && (!gather->runs || !gather->capacity || gather->count) ? -PT_EINVAL : 0;
+}
+
 /* The gather's buffer is full: flushes what was noted, then hands it over (L3). */
 void pt_op_release(struct pt_op *op);
 

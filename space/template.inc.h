@@ -26,6 +26,7 @@
 #include "space/move.inc.h"
 #include "space/share.inc.h"
 #include "space/check.inc.h"
+#include "space/adopt.inc.h"
 
 static const struct pt_format_ops pf_ops = {
 	.map = op_map,

@@ -56,7 +56,6 @@ enum pt_stop {
 	PT_STOP_BAD_CACHE = 11,  /* object freed into another cache than it came from */
 	PT_STOP_BAD_OWNER = 12,  /* more uncharged than was charged */
 	PT_STOP_NOT_EMPTY = 13,  /* a table called empty that is not */
-	PT_STOP_BAD_STAGE = 14,  /* the memory was never initialised */
 	PT_STOP_BAD_CPU = 15,    /* the port named a CPU beyond config.cpus */
 	PT_STOP_NOT_LOCKED = 16, /* a table changed or unlocked without its lock */
 };

@@ -98,14 +98,17 @@ PT_BEGIN_DECLS
 
 /*
  * Makes an empty space: one root table. -PT_ENOTSUP: the format's page size is not the memory's, or
- * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL.
+ * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
+ * refuses.
  */
 PT_MUST_CHECK int pt_space_init(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie);
 
 /*
- * Takes over a tree of boot tables, adopted by pt_memory_online, as a space. -PT_ENOENT: pa is no
- * table of that format's root level; -PT_EINVAL: an entry below it is no valid one.
+ * Takes over a tree of boot tables, adopted by pt_memory_online, as a space. -PT_ENOENT: at root is
+ * no table of that format's root level, or one of a space; -PT_EINVAL: an entry below it is not
+ * valid, or points to what is no table of its level, or to a table that is linked twice. Nothing is
+ * changed then. Other errors as above.
  */
 PT_MUST_CHECK int pt_space_adopt(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie, pt_pa root);
@@ -220,12 +223,16 @@ PT_MUST_CHECK int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_v
 /*
  * Shares src's level-1 table that covers va (its entries leaves only) with dst, which must have no
  * table or leaf there: both see the other's changes (hugetlb's shared PMD tables, L6).
- * -PT_ENOENT: src has none; -PT_EEXIST; -PT_ESPLIT: it holds tables; -PT_ENOMEM.
+ * -PT_ENOENT: src has none; -PT_EEXIST; -PT_ESPLIT: it holds tables; -PT_ENOMEM; -PT_ENOTSUP: two
+ * formats, or one of 2 levels, whose table of level 1 is the root. flags: PT_MAY_SLEEP.
  */
 PT_MUST_CHECK int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va,
     uint32_t flags);
 
-/* Drops a space's part of such a table; its leaves are unmapped in this space only. -PT_ENOENT. */
+/*
+ * Drops a space's part of such a table; its leaves are unmapped in this space only. -PT_ENOENT: it
+ * has none there; -PT_ENOTSUP: a format of 2 levels.
+ */
 PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va);
 
 /* Clears accessed in the range; *young is the number of bytes that had it set. */

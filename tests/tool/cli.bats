@@ -98,3 +98,19 @@ refused()
 	[[ $output != *$'\033'* ]]
 	[[ $stderr != *$'\r'* ]]
 }
+
+@test "on a terminal differences are red, unless NO_COLOR is set, and long work shows" {
+	command -v script >/dev/null || skip "no script(1), which makes a terminal"
+	local program=$BATS_TEST_TMPDIR/terminal
+	"${CC:-cc}" -std=c11 -O1 -D_GNU_SOURCE= -I"$ROOT" -I"$ROOT/include" -o "$program" \
+		"$BATS_TEST_DIRNAME/programs/terminal.c" "$ROOT/tool/report.c" "$ROOT/tool/tool.c"
+	run -0 env -u NO_COLOR script -qec "$program" /dev/null
+	[[ $output == *$'\033[1;31mUNEXPLAINED: 1 too many in ours\033[0m'* ]]
+	[[ $output == *$'\r2 of 3  later'* && $output != *"at once"* ]]
+	run -0 env NO_COLOR= script -qec "$program" /dev/null
+	[[ $output == *$'\033'* ]]
+	run -0 env NO_COLOR=1 script -qec "$program" /dev/null
+	[[ $output == *UNEXPLAINED* && $output != *$'\033'* ]]
+	run -0 "$program"
+	[[ $output == *UNEXPLAINED* && $output != *$'\033'* && $output != *$'\r'* ]]
+}

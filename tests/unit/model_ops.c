@@ -1038,11 +1038,11 @@ static struct span step_share(struct model *m)
 	int to;
 	int err;
 
-	if (m->format->levels >= 4 && model_chance(m, 70))
+	if (m->format->levels >= 3 && model_chance(m, 70))
 		make_shareable(m, src, dst, span);
 
 	SAY(m, "share_table space %u to %u page %u", src, dst, page);
-	if (m->format->levels < 4) {
+	if (m->format->levels < 3) {
 		err = pt_share_table(&m->space[dst], &m->space[src], pt_make_va(model_va(m, page)),
 		    0);
 		expect(m, err, -PT_ENOTSUP);
@@ -1076,7 +1076,7 @@ static struct span step_unshare(struct model *m)
 		page = (page + 1) % m->pages;
 	SAY(m, "unshare_table space %u page %u", s, page);
 	wanted = m->page[s][page].truly ? 0 : -PT_ENOENT;
-	if (m->format->levels < 4)
+	if (m->format->levels < 3)
 		wanted = -PT_ENOTSUP;
 	err = pt_unshare_table(&m->space[s], pt_make_va(model_va(m, page)));
 	if (!expect(m, err, wanted))

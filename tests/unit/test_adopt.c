@@ -106,11 +106,50 @@ static void test_refused(void **state)
 	kit_close(&kit);
 }
 
+/* A tree that cannot be a space's, by one entry, and can be again without it. */
+static void refuses_entry(struct kit *kit, const struct tree *tree, unsigned l, uint64_t entry)
+{
+	const uint64_t va = MAPPED + (UINT64_C(3) << (12 + 9 * l));
+	struct pt_translation t;
+	struct pt_space space;
+
+	set(kit, tree->pa[l], va, l, entry);
+	assert_int_equal(adopt(kit, &space, tree->pa[3]), -PT_EINVAL);
+	assert_int_equal(pt_translate(&space, pt_make_va(MAPPED), &t), -PT_EINVAL);
+	assert_int_equal(pt_space_destroy(&space, NULL), -PT_EINVAL);
+	set(kit, tree->pa[l], va, l, 0);
+}
+
+static void test_refused_entries(void **state)
+{
+	struct pt_space space;
+	struct tree tree;
+	struct kit kit;
+	pt_pfn plain;
+
+	(void)state;
+	open_tree(&kit, &tree);
+	assert_int_equal(pt_memory_online(kit.memory), 0);
+	plain = memdesc_alloc_pages(kit.memory, 0, 0, memdesc_none());
+	for (unsigned l = 1; l < 4; l++) {
+		refuses_entry(&kit, &tree, l, tree.pa[l - 1] | 7);    /* there twice */
+		refuses_entry(&kit, &tree, l, tree.pa[3] | 7);        /* of another level */
+		refuses_entry(&kit, &tree, l, plain << 12 | 7);       /* no table */
+		refuses_entry(&kit, &tree, l, UINT64_C(1) << 40 | 7); /* no memory */
+	}
+	memdesc_free_pages(kit.memory, plain, 0);
+	assert_int_equal(adopt(&kit, &space, tree.pa[3] + 8), -PT_ENOENT);
+	assert_int_equal(adopt(&kit, &space, tree.pa[3]), 0);
+	assert_int_equal(pt_space_destroy(&space, NULL), 0);
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_adopted_space_is_like_others),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_entries),
 	};
 
 	return KIT_RUN("adopt", tests);

@@ -260,27 +260,6 @@ static void test_nothing_there(void **state)
 	unchanged();
 }
 
-static void test_no_space(void **state)
-{
-	struct pt_run run;
-	struct pt_gather bad = pt_make_gather(&run, 0, NULL, NULL);
-	struct pt_fault_report report;
-	struct pt_space none;
-
-	(void)state;
-	assert_int_equal(pt_map(NULL, pt_make_va(PAGE), 4096, pt_make_pa(0), ATTR, 0), -PT_EINVAL);
-	assert_int_equal(pt_check(NULL, &report), -PT_EINVAL);
-	assert_int_equal(pt_check(&space, NULL), -PT_EINVAL);
-	assert_int_equal(pt_walk(&space, pt_make_va(PAGE), 4096, NULL, NULL), -PT_EINVAL);
-	assert_int_equal(pt_unmap(&space, pt_make_va(PAGE), 4096, 0, &bad), -PT_EINVAL);
-	assert_int_equal(pt_space_init(&none, kit.memory, &pt_format_fake8, 0, NULL), -PT_ENOTSUP);
-	assert_int_equal(pt_space_init(&none, kit.memory, &pt_format_x86_64, 1u << 31, NULL),
-	    -PT_EINVAL);
-	assert_int_equal(pt_space_init(&none, NULL, &pt_format_x86_64, 0, NULL), -PT_EINVAL);
-	assert_int_equal(pt_set_memory_ro(&space, pt_make_va(PAGE), 4096, 0), -PT_EINVAL);
-	unchanged();
-}
-
 /* Every call on a space that is none, or is one no more. */
 static void refuses_all(struct pt_space *none)
 {
@@ -315,6 +294,32 @@ static void refuses_all(struct pt_space *none)
 	assert_int_equal(pt_check(none, &report), -PT_EINVAL);
 	assert_int_equal(pt_direct_map(none, pt_make_va(0), 4096, pa, 0), -PT_EINVAL);
 	assert_int_equal(pt_set_memory_ro(none, pt_make_va(PAGE), 4096, 0), -PT_EINVAL);
+	unchanged();
+}
+
+static void test_no_space(void **state)
+{
+	struct pt_run run;
+	struct pt_gather bad = pt_make_gather(&run, 0, NULL, NULL);
+	struct pt_fault_report report;
+	struct pt_space none;
+
+	(void)state;
+	assert_int_equal(pt_map(NULL, pt_make_va(PAGE), 4096, pt_make_pa(0), ATTR, 0), -PT_EINVAL);
+	assert_int_equal(pt_check(NULL, &report), -PT_EINVAL);
+	assert_int_equal(pt_check(&space, NULL), -PT_EINVAL);
+	assert_int_equal(pt_walk(&space, pt_make_va(PAGE), 4096, NULL, NULL), -PT_EINVAL);
+	assert_int_equal(pt_unmap(&space, pt_make_va(PAGE), 4096, 0, &bad), -PT_EINVAL);
+	assert_int_equal(pt_space_init(&none, kit.memory, &pt_format_fake8, 0, NULL), -PT_ENOTSUP);
+	assert_int_equal(pt_space_init(&none, kit.memory, &pt_format_x86_64, 1u << 31, NULL),
+	    -PT_EINVAL);
+	assert_int_equal(pt_space_init(&none, NULL, &pt_format_x86_64, 0, NULL), -PT_EINVAL);
+	refuses_all(&none);
+	pt_memory_fail_at(kit.memory, 1, true);
+	assert_int_equal(pt_space_init(&none, kit.memory, &pt_format_x86_64, 0, NULL), -PT_ENOMEM);
+	pt_memory_fail_at(kit.memory, 0, false);
+	refuses_all(&none);
+	assert_int_equal(pt_set_memory_ro(&space, pt_make_va(PAGE), 4096, 0), -PT_EINVAL);
 	unchanged();
 }
 

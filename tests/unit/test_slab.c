@@ -295,6 +295,26 @@ static void test_misuse_stops(void **state)
 	kit_abandon(&kit);
 }
 
+static void *virt_off_by_8(void *ctx, pt_pa pa)
+{
+	return (char *)kit_virt(ctx, pa) + 8;
+}
+
+/* A port whose memory is not aligned as physical addresses are: no room for types in pointers. */
+static void test_misaligned_memory_stops(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_cache cache;
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, NULL);
+	init(&cache, &kit, 80, 16, 0);
+	kit.memory->port.phys_to_virt = virt_off_by_8;
+	assert_int_equal(KIT_STOP_CODE(&kit, (void)!pt_cache_alloc(&cache)), PT_STOP_BAD_ALIGN);
+	kit_abandon(&kit);
+}
+
 static void test_a_slabs_own_descriptor_cannot_be_freed(void **state)
 {
 	struct pt_config config = kit_config();
@@ -353,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_leaked_objects_are_reported),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_misuse_stops),
+		cmocka_unit_test(test_misaligned_memory_stops),
 		cmocka_unit_test(test_a_slabs_own_descriptor_cannot_be_freed),
 		cmocka_unit_test(test_write_after_free_stops),
 #endif
