@@ -191,7 +191,7 @@ static void collapsed(void)
 
 static void hugetlb(void)
 {
-	char *at = mmap(NULL, 8 * MIB, WRITES, OURS | MAP_HUGETLB, -1, 0);
+	char *at = mmap(NULL, 8 * MIB, WRITES, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
 	if (at == MAP_FAILED) {
 		left_out("hugetlb");
