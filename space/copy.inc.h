@@ -434,6 +434,17 @@ static void copy_prepare(struct pt_op *op, struct copy *c, struct pt_range r)
 	op->prepare = false;
 }
 
+/* Tables on the way to the source's cover overlap the range as well. */
+static void copy_way(struct pt_op *op, struct copy *c, uint64_t va)
+{
+	if (!(op->flags & PT_KEEP_TABLES))
+		return;
+	if (c->counting)
+		count_path(op, c->to.side, &c->count, c->to.pt, c->to.l, va, c->from.l);
+	else
+		path_to(op, c->to.side, c->to.pt, c->to.l, va, c->from.l);
+}
+
 static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r, uint32_t flags)
 {
 	struct pt_op op;
@@ -449,11 +460,13 @@ static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r
 		err = copy_enter_both(&op, &c, r);
 		if (err)
 			break;
+		copy_way(&op, &c, r.va);
 		copy_range(&op, &c, c.from.pt, c.from.l, r);
 		if (pt_op_ready(&op)) {
 			before_stores(&op);
 			copy_prepare(&op, &c, r);
 			c.counting = false;
+			copy_way(&op, &c, r.va);
 			copy_range(&op, &c, c.from.pt, c.from.l, r);
 			break;
 		}
