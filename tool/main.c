@@ -12,6 +12,7 @@ static const struct tool_command commands[] = {
 	{"record", "what a program does to its page tables, as a trace", command_record},
 	{"replay", "does to page tables what a recorded program did to its own, and compares",
 		command_replay},
+	{"trace", "what a recorded trace holds", command_trace},
 	{"decode", "what one entry of a page table says", command_decode},
 	{"formats", "the page-table formats that this build knows", command_formats},
 };
