@@ -7,7 +7,6 @@
 #include <ptdesc/page.h>
 
 #include "tool/tool.h"
-#include "tool/words.h"
 
 uint64_t replay_cost(const struct replay_result *result)
 {
@@ -112,12 +111,12 @@ static void print_row(const struct replay_row *row)
 			printf(" %6" PRIu64, result->tables[level]);
 		else
 			printf(" %6s", "-");
-	word_print_bytes(result->table_bytes);
-	word_print_bytes(result->descriptor_bytes);
-	word_print_bytes(result->resident);
-	word_print_bytes(result->resident - result->touched);
-	word_print_bytes(frames * sizeof(struct pt_page));
-	word_print_bytes(frames * LINUX_PAGE_BYTES);
+	tool_print_bytes(result->table_bytes);
+	tool_print_bytes(result->descriptor_bytes);
+	tool_print_bytes(result->resident);
+	tool_print_bytes(result->resident - result->touched);
+	tool_print_bytes(frames * sizeof(struct pt_page));
+	tool_print_bytes(frames * LINUX_PAGE_BYTES);
 	printf(" %5.1f%% %7" PRIu64 " %5.2f\n",
 	    made ? 100.0 * (double)result->hits / (double)made : 0, result->flushes,
 	    result->walk_depth);

@@ -3,7 +3,7 @@
 
 #include "tool/json.h"
 #include "tool/replay_report.h"
-#include "tool/words.h"
+#include "tool/tool.h"
 
 #define SCHEMA "ptdesc.replay/1"
 

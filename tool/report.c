@@ -12,7 +12,6 @@
 #include <ptdesc/page.h>
 
 #include "tool/tool.h"
-#include "tool/words.h"
 
 #define RED   "\033[1;31m"
 #define PLAIN "\033[0m"
@@ -165,13 +164,13 @@ static void print_cost(const struct report_row *row, const struct build_result *
 		printf(" %s\n", pt_strerror(result->error));
 		return;
 	}
-	word_print_bytes(row->resident);
+	tool_print_bytes(row->resident);
 	for (unsigned level = 0; level < result->format->levels; level++)
 		printf(" %6" PRIu64, result->tables[level]);
-	word_print_bytes(result->table_bytes);
-	word_print_bytes(result->descriptor_bytes);
-	word_print_bytes(words.word_bytes);
-	word_print_bytes(words.linux_bytes);
+	tool_print_bytes(result->table_bytes);
+	tool_print_bytes(result->descriptor_bytes);
+	tool_print_bytes(words.word_bytes);
+	tool_print_bytes(words.linux_bytes);
 	printf(" %5.0f%% %5.2f %6.1f %6.1f %6.1f\n",
 	    tables ? 100.0 * (double)result->hits / (double)tables : 0, result->walk_depth,
 	    each(result->map_ns, result->leaves), each(result->translate_ns, result->leaves),

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tool/tool.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -102,4 +103,20 @@ void progress_end(struct tool_progress *progress)
 	if (progress->shown_ns)
 		fprintf(stderr, "\r%72s\r", "");
 	progress->shown_ns = 0;
+}
+
+void tool_print_bytes(uint64_t bytes)
+{
+	static const char units[] = "BKMGTPE";
+	double number = (double)bytes;
+	unsigned unit = 0;
+
+	while (number >= 1000 && units[unit + 1]) {
+		number /= 1024;
+		unit++;
+	}
+	if (unit && number < 99.95)
+		printf(" %6.1f%c", number, units[unit]);
+	else
+		printf(" %6.0f%c", number, units[unit]);
 }

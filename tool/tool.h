@@ -60,6 +60,12 @@ void progress_text(struct tool_progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void progress_end(struct tool_progress *progress);
 
+/* sizeof(struct page) of Linux on 64-bit machines: what every frame costs there. */
+#define LINUX_PAGE_BYTES 64u
+
+/* Prints a column of bytes, 12.3M: four places at most. */
+void tool_print_bytes(uint64_t bytes);
+
 /* CLOCK_MONOTONIC. */
 uint64_t tool_now_ns(void);
 

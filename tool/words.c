@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tool/words.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "tool/tool.h"
@@ -67,20 +66,4 @@ const struct pt_format *word_format(const char *name)
 		at += (size_t)snprintf(known + at, sizeof(known) - at, " %s", pt_formats[i]->name);
 	tool_error("no format %s in this build; there are:%s", name, known);
 	return NULL;
-}
-
-void word_print_bytes(uint64_t bytes)
-{
-	static const char units[] = "BKMGTPE";
-	double number = (double)bytes;
-	unsigned unit = 0;
-
-	while (number >= 1000 && units[unit + 1]) {
-		number /= 1024;
-		unit++;
-	}
-	if (unit && number < 99.95)
-		printf(" %6.1f%c", number, units[unit]);
-	else
-		printf(" %6.0f%c", number, units[unit]);
 }

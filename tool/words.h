@@ -4,10 +4,6 @@
 #define TOOL_WORDS_H
 
 #include <ptdesc/format.h>
-#include <stdint.h>
-
-/* sizeof(struct page) of Linux on 64-bit machines: what every frame costs there. */
-#define LINUX_PAGE_BYTES 64u
 
 /* Name of bit of enum pt_attr_flags; NULL: there is none. */
 const char *word_attr(unsigned bit);
@@ -26,8 +22,5 @@ const char *word_judge_long(unsigned judge);
 
 /* The linked format of that name; else says which there are and returns NULL. */
 const struct pt_format *word_format(const char *name);
-
-/* Prints a column of bytes, 12.3M: four places at most. */
-void word_print_bytes(uint64_t bytes);
 
 #endif

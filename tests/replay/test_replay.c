@@ -223,6 +223,7 @@ static void test_thp(void **state)
 {
 	const struct trace_run anon = {MAPPED, MAPPED + 4 * MIB,
 		TRACE_PAGE_PRESENT | TRACE_PAGE_HUGE};
+	const struct trace_run one = {MAPPED, MAPPED + PAGE, TRACE_PAGE_PRESENT};
 	struct replay_options options = on_x86;
 	struct replay_result result;
 	struct program p;
@@ -231,6 +232,7 @@ static void test_thp(void **state)
 	options.thp = REPLAY_THP_ALWAYS;
 	begin_x86(&p, 4 * MIB);
 	program_fault(&p, 1, MAPPED);
+	program_scan(&p, 1, MAPPED, MAPPED + 4 * MIB, &one, 1); /* what is a hole there is none */
 	program_check(&p, 1, 6);
 	program_replay(&p, &options, &result);
 	assert_string_equal(result.wrong, "");

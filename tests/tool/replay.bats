@@ -48,8 +48,8 @@ setup()
 	[[ $output == *"recorded, never or always"* ]]
 }
 
-@test "replay: large pages cost less tables" {
-	trace=$ROOT/tests/traces/node.ptt
+@test "replay: large pages where there were none take more memory" {
+	trace=$ROOT/tests/traces/xz.ptt
 	run -0 --separate-stderr "$PTDESC" replay --json --thp never "$trace"
 	never=$(field format resident_bytes)
 	run -0 --separate-stderr "$PTDESC" replay --json --thp always "$trace"

@@ -114,7 +114,7 @@ static void make_gone(struct stream *stream, struct trace_event *event)
 static void make_vma(struct stream *stream, struct trace_vma *vma)
 {
 	vma->inode = any_number(stream);
-	vma->flags = (uint32_t)below(stream, TRACE_VMA_SYSV << 1);
+	vma->flags = (uint32_t)below(stream, TRACE_VMA_PRIVY << 1);
 	any_name(stream, vma->name);
 }
 
@@ -352,7 +352,7 @@ static const char *judge_vmas(const struct trace_event *event, unsigned page_shi
 
 		if (!good_range(&from, vma->start, vma->end, page_shift))
 			return "a mapping is out of order";
-		if (vma->flags >= TRACE_VMA_SYSV << 1)
+		if (vma->flags >= TRACE_VMA_PRIVY << 1)
 			return "a mapping has unknown flags";
 		if (!memchr(vma->name, 0, sizeof(vma->name)))
 			return "a name without end";

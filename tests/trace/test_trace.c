@@ -291,7 +291,7 @@ static void test_bad_records(void **state)
 	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x00\x00\x00\x00"), BAD_RANGE);
 	records_say(RECORDS(EXEC "\x34\x00\x00\x01" TWO_TO_THE_52 "\x01\x00\x00\x00"),
 	    NOT_A_RECORD);
-	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x01\x00\x80\x10\x00"), "flags");
+	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x01\x00\x80\x20\x00"), "flags");
 	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x01\x00\x00\x02"), NOT_A_RECORD);
 	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x01\x00\x00\x01\x00"), NOT_A_RECORD);
 	records_say(RECORDS(EXEC "\x34\x00\x00\x01\x01\x02\x00\x00\x00"
@@ -331,7 +331,7 @@ static void test_bad_headers(void **state)
 	(void)state;
 	header_says(RECORDS("kernel"));
 	header_says(RECORDS(TEXTS TRUTHS "levels\0004\0start\0000\0"));
-	header_says(RECORDS(TEXTS TRUTHS "page_shift\00011\0levels\0004\0start\0000\0"));
+	header_says(RECORDS(TEXTS TRUTHS "page_shift\0003\0levels\0004\0start\0000\0"));
 	header_says(RECORDS(TEXTS TRUTHS "page_shift\00012\0levels\0006\0start\0000\0"));
 	header_says(RECORDS(TEXTS TRUTHS "page_shift\00012\0levels\0004\0start\000-1\0"));
 	header_says(

@@ -101,7 +101,7 @@ static void test_writer_refuses_what_no_reader_takes(void **state)
 	vma.end = 0x2800;
 	refused_vma(vma, bad_range);
 	vma.end = 0x3000;
-	vma.flags = TRACE_VMA_SYSV << 1;
+	vma.flags = TRACE_VMA_PRIVY << 1;
 	refused_vma(vma, "a mapping has flags that do not exist");
 	vma.flags = 0;
 	memset(vma.name, 'x', sizeof(vma.name));

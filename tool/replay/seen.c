@@ -168,12 +168,17 @@ static void take_small(struct replay *r, struct mirror *m, const struct trace_ru
 	pages_touch(r, m, run->start, run->end, kind);
 }
 
-/* Pages in a hole are gone, but for those that scans never show. */
+/*
+ * Pages in a hole are gone, but for those that scans never show; and for the holes that a large
+ * page covers which was not recorded as one.
+ */
 static void take_hole(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
 	const uint32_t unseen = TRACE_VMA_DEVICE | TRACE_VMA_VVAR;
 	struct vma_list *list = &m->vmas.now;
 
+	if (r->options->thp == REPLAY_THP_ALWAYS)
+		return;
 	for (size_t i = vmas_from(list, va); i < list->count && list->at[i].shown.start < end;
 	    i++) {
 		uint64_t start = list->at[i].shown.start;

@@ -41,7 +41,7 @@ const char *trace_why_name(enum trace_why why)
 const char *trace_vma_flag_name(unsigned bit)
 {
 	static const char *const names[] = {"read", "write", "exec", "shared", "file", "hugetlb",
-		"device", "vvar", "stack", "heap", "sysv"};
+		"device", "vvar", "stack", "heap", "sysv", "privy"};
 
 	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;
 }
