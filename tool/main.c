@@ -10,6 +10,7 @@ static const struct tool_command commands[] = {
 		"page tables of running processes, rebuilt and compared with the kernel's count",
 		command_snapshot},
 	{"record", "what a program does to its page tables, as a trace", command_record},
+	{"trace", "what a recorded trace holds", command_trace},
 	{"decode", "what one entry of a page table says", command_decode},
 	{"formats", "the page-table formats that this build knows", command_formats},
 };

@@ -31,6 +31,7 @@ int command_snapshot(int argc, const char **argv);
 int command_record(int argc, const char **argv);
 int command_decode(int argc, const char **argv);
 int command_formats(int argc, const char **argv);
+int command_trace(int argc, const char **argv);
 
 /* Writes "ptdesc: " and the message, which says what to do, to stderr. */
 void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# Sourced by the tool's tests. PTDESC names the tool.
+# Sourced by the tool's tests. PTDESC names the tool, MAKE_TRACE what makes traces for it.
 
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PTDESC=${PTDESC:-$ROOT/build/tool/ptdesc}
+MAKE_TRACE=${MAKE_TRACE:-$ROOT/build/tests/trace/make_trace}
 
 # Builds the programs of known shape; for setup_file.
 build_programs()

@@ -8,7 +8,8 @@ setup_file()
 	bats_require_minimum_version 1.5.0
 	local programs=$BATS_TEST_DIRNAME/programs
 	for name in behave nasty refuse; do
-		"${CC:-cc}" -std=c11 -O1 -pthread -o "$BATS_FILE_TMPDIR/$name" "$programs/$name.c"
+		"${CC:-cc}" -std=c11 -O1 -pthread -I"$ROOT/include" \
+			-o "$BATS_FILE_TMPDIR/$name" "$programs/$name.c"
 	done
 	"${CC:-cc}" -std=c11 -O1 -I"$ROOT" -o "$BATS_FILE_TMPDIR/laws" "$programs/laws.c" \
 		"$ROOT"/tool/trace/*.c -lzstd -lxxhash

@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Holds what `ptdesc --json` prints against docs/schema. Prints TAP.
 
-PTDESC names the tool.
+PTDESC names the tool, MAKE_TRACE what makes traces for it.
 """
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import jsonschema
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = os.environ.get("PTDESC", str(ROOT / "build/tool/ptdesc"))
+MAKE_TRACE = os.environ.get("MAKE_TRACE", str(ROOT / "build/tests/trace/make_trace"))
 count = failed = 0
 
 
@@ -102,7 +104,30 @@ def snapshot():
     refuses("snapshot: an unknown state", validator, lines[0], state="fine")
 
 
+def trace():
+    validator = schema("trace")
+    kinds = ["exec", "fork", "task", "gone", "vmas", "call", "fault", "bus", "scan", "check",
+             "kernel", "lost"]
+    with tempfile.TemporaryDirectory() as where:
+        for what in ("whole", "cut", "odd"):
+            subprocess.run([MAKE_TRACE, what, f"{where}/{what}"], check=True)
+            fits(f"trace: {what}", validator, "trace", f"{where}/{what}", "--json",
+                 kinds=["header", "summary"])
+        lines = fits("trace: every event", validator, "trace", "--events", f"{where}/whole",
+                     "--json", kinds=[*kinds, "header", "summary"])
+    if not lines:
+        return
+    by_kind = {line["kind"]: line for line in lines}
+    for kind in kinds:
+        refuses(f"trace: a field of {kind} that is not described", validator, by_kind[kind], extra=1)
+    refuses("trace: a space that is no number", validator, by_kind["gone"], space="1")
+    refuses("trace: a mapping without end", validator, by_kind["vmas"], vmas=[{"start": "0x0"}])
+    refuses("trace: an unknown reason", validator, by_kind["check"], why="whim")
+    refuses("trace: a summary without a kind", validator, by_kind["summary"], kinds={})
+
+
 formats_and_decode()
 snapshot()
+trace()
 print(f"1..{count}")
 sys.exit(failed != 0)

@@ -75,12 +75,13 @@ static struct stream_space *any_space(struct stream *stream)
 	return &stream->spaces[below(stream, stream->live)];
 }
 
-/* Numbers far apart, each once: multiplication by an odd number is one to one. */
+/* Numbers in no order, each once: multiplication by an odd number is one to one. */
 static struct stream_space *new_space(struct stream *stream, struct trace_event *event)
 {
 	struct stream_space *space = &stream->spaces[stream->live++];
 
-	*space = (struct stream_space){.number = stream->made++ * UINT32_C(0x9e3779b1) - 1};
+	*space = (struct stream_space){
+		.number = (stream->made++ * UINT32_C(0x9e3779b1) - 1) % STREAM_NUMBERS};
 	event->space = space->number;
 	return space;
 }

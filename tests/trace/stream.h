@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Random event streams, the same for the same seed: what was written need not be kept to compare.
- */
+/* Random event streams, the same for the same seed: what was written need not be kept. */
 #ifndef TESTS_TRACE_STREAM_H
 #define TESTS_TRACE_STREAM_H
 
 #include "tool/trace/trace.h"
 
-#define STREAM_SPACES 6u
-#define STREAM_LIST   24u /* VMAs of a space, and runs of a scan, at most */
+#define STREAM_SPACES  6u
+#define STREAM_NUMBERS 1024u /* of spaces: no stream may make more */
+#define STREAM_LIST    24u   /* VMAs of a space, and runs of a scan, at most */
 
 struct stream_space {
 	uint32_t number;

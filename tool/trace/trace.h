@@ -4,9 +4,10 @@
  * Written by record, read by replay; docs/trace-format.md has the bytes. Nothing here knows the
  * library or the kernel: events are as they were seen, in the order in which they happened.
  *
- * An address space has a number (space), unique in a trace and never used again. A task is a
- * thread, named by its tid. Addresses are of the recorded machine and its page size. Ranges are of
- * whole pages. A space is made by EXEC or FORK; no event names it before that, nor after its GONE.
+ * An address space has a number (space) below TRACE_SPACES, unique in a trace and never used again.
+ * A task is a thread, named by its tid. Addresses are of the recorded machine and its page size.
+ * Ranges are of whole pages. A space is made by EXEC or FORK; no event names it before that, nor
+ * after its GONE.
  */
 #ifndef TOOL_TRACE_TRACE_H
 #define TOOL_TRACE_TRACE_H
@@ -17,6 +18,9 @@
 
 /* Version of the format; a reader takes this one and no other. */
 #define TRACE_VERSION 1u
+
+/* Numbers of spaces are below this: count them, and a table by number stays small. */
+#define TRACE_SPACES (UINT32_C(1) << 20)
 
 /* Bytes of a name, its end included; longer ones are cut. */
 #define TRACE_NAME 32u
@@ -233,10 +237,16 @@ uint64_t trace_size(const struct trace_reader *reader);
 
 void trace_reader_close(struct trace_reader *reader);
 
+/* Whether events of this kind are of a task. */
+bool trace_kind_has_task(enum trace_kind kind);
+
 /* Names for people, never NULL. */
 const char *trace_kind_name(enum trace_kind kind);
 const char *trace_why_name(enum trace_why why);
 /* The name of a Linux x86-64 memory call, or "call". */
 const char *trace_call_name(uint32_t nr);
+/* Names of single flags, of enum trace_vma_flags and trace_page_flags; NULL: bit is none. */
+const char *trace_vma_flag_name(unsigned bit);
+const char *trace_page_flag_name(unsigned bit);
 
 #endif

@@ -52,7 +52,9 @@ uint64_t trace_block_checksum(const uint8_t *bytes, uint32_t stored, uint64_t be
 
 void trace_file_head(uint8_t *bytes)
 {
-	memcpy(bytes, TRACE_MAGIC, TRACE_MAGIC_SIZE);
+	static const char magic[TRACE_MAGIC_SIZE] = TRACE_MAGIC;
+
+	memcpy(bytes, magic, sizeof(magic));
 	store32(&bytes[TRACE_MAGIC_SIZE], TRACE_VERSION);
 }
 

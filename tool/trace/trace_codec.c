@@ -29,3 +29,8 @@ uint64_t *trace_coder_page(struct trace_coder *coder, uint32_t number)
 	}
 	return &space->page;
 }
+
+bool trace_kind_has_task(enum trace_kind kind)
+{
+	return TRACE_BIT(kind) & TRACE_WITH_TASK;
+}

@@ -76,8 +76,8 @@ void trace_coder_block(struct trace_coder *coder);
 
 void trace_coder_free(struct trace_coder *coder);
 
-/* The page that the next page of this space is told from. */
-uint64_t *trace_coder_page(struct trace_coder *coder, uint32_t space);
+/* The page that the next one of this space is told from. */
+uint64_t *trace_coder_page(struct trace_coder *coder, uint32_t number);
 
 /* Adds the record of an event that trace_spaces_take accepted. False: no memory. */
 bool trace_encode(struct trace_coder *coder, struct trace_out *out,

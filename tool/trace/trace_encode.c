@@ -5,7 +5,7 @@
 #include "tool/trace/trace_codec.h"
 
 /* Most bytes of a number, of a VMA, of a run, and of all other fields of an event. */
-#define NUMBER_BYTES 10u
+#define NUMBER_BYTES ((size_t)10)
 #define VMA_BYTES    (5 * NUMBER_BYTES + TRACE_NAME)
 #define RUN_BYTES    (3 * NUMBER_BYTES)
 #define EVENT_BYTES  (12 * NUMBER_BYTES + TRACE_NAME)

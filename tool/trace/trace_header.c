@@ -84,7 +84,7 @@ static void get_text(struct trace_in *in, const char *key, char *text, size_t ro
 	if (!value || strlen(value) >= room)
 		in->bad = true;
 	else
-		strcpy(text, value);
+		memcpy(text, value, strlen(value) + 1);
 }
 
 static uint64_t get_number(struct trace_in *in, const char *key, uint64_t least, uint64_t most)

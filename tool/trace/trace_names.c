@@ -38,6 +38,21 @@ const char *trace_why_name(enum trace_why why)
 	return (unsigned)why < TRACE_WHYS ? names[why] : "unknown";
 }
 
+const char *trace_vma_flag_name(unsigned bit)
+{
+	static const char *const names[] = {"read", "write", "exec", "shared", "file", "hugetlb",
+		"device", "vvar", "stack", "heap", "sysv"};
+
+	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;
+}
+
+const char *trace_page_flag_name(unsigned bit)
+{
+	static const char *const names[] = {"present", "entry", "guard", "file", "zero", "huge"};
+
+	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;
+}
+
 /* Written out, not taken from <asm/unistd.h>: they are those of the machine that was recorded. */
 const char *trace_call_name(uint32_t nr)
 {

@@ -10,45 +10,27 @@
 static const char no_memory[] = "out of memory";
 static const char bad_range[] = "a range is empty, out of order or not of whole pages";
 
-/* Where number is, or where it would go. The table is never full. */
-static struct trace_slot *slot_of(const struct trace_spaces *spaces, uint32_t number)
-{
-	size_t mask = spaces->room - 1;
-	size_t at = (number * UINT32_C(2654435769)) & mask;
-
-	while (spaces->slots[at].used && spaces->slots[at].number != number)
-		at = (at + 1) & mask;
-	return &spaces->slots[at];
-}
-
 struct trace_space *trace_spaces_find(struct trace_spaces *spaces, uint32_t number)
 {
-	if (spaces->last && spaces->last_number == number)
-		return spaces->last;
-	if (!spaces->room)
-		return NULL;
-	spaces->last = slot_of(spaces, number)->space;
-	spaces->last_number = number;
-	return spaces->last;
+	return number < spaces->room ? spaces->slots[number].space : NULL;
 }
 
-/* Twice the table, before it is more than half full. */
-static bool grow_table(struct trace_spaces *spaces)
+/* Makes the table hold number, which is below TRACE_SPACES. */
+static bool grow_table(struct trace_spaces *spaces, uint32_t number)
 {
-	struct trace_spaces bigger = *spaces;
+	size_t room = spaces->room ? spaces->room : 64;
+	struct trace_slot *slots;
 
-	if (spaces->used < spaces->room / 2)
+	if (number < spaces->room)
 		return true;
-	bigger.room = spaces->room ? 2 * spaces->room : 64;
-	bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
-	if (!bigger.slots)
+	while (room <= number)
+		room *= 2;
+	slots = realloc(spaces->slots, room * sizeof(*slots));
+	if (!slots)
 		return false;
-	for (size_t i = 0; i < spaces->room; i++) {
-		if (spaces->slots[i].used)
-			*slot_of(&bigger, spaces->slots[i].number) = spaces->slots[i];
-	}
-	free(spaces->slots);
-	*spaces = bigger;
+	memset(&slots[spaces->room], 0, (room - spaces->room) * sizeof(*slots));
+	spaces->slots = slots;
+	spaces->room = room;
 	return true;
 }
 
@@ -81,34 +63,30 @@ static const char *add_space(struct trace_spaces *spaces, uint32_t number,
 {
 	struct trace_slot *slot;
 
-	if (spaces->used >= TRACE_SPACES)
-		return "more spaces than a trace may have";
+	if (number >= TRACE_SPACES)
+		return "the number of this space is too large";
 	if (parent && spaces->spans + parent->count > TRACE_SPANS)
 		return "more mappings at a time than a trace may have";
-	if (!grow_table(spaces))
+	if (!grow_table(spaces, number))
 		return no_memory;
-	slot = slot_of(spaces, number);
+	slot = &spaces->slots[number];
 	if (slot->used)
 		return "the number of this space was used before";
 	slot->space = new_space(parent);
 	if (!slot->space)
 		return no_memory;
-	slot->number = number;
 	slot->used = true;
-	spaces->used++;
 	spaces->spans += slot->space->count;
-	spaces->last = NULL;
 	return NULL;
 }
 
 static void drop_space(struct trace_spaces *spaces, uint32_t number)
 {
-	struct trace_slot *slot = slot_of(spaces, number);
+	struct trace_slot *slot = &spaces->slots[number];
 
 	spaces->spans -= slot->space->count;
 	free_space(slot->space);
 	slot->space = NULL;
-	spaces->last = NULL;
 }
 
 /* Whole pages, not empty, beginning at from or above. */

@@ -8,9 +8,8 @@
 
 #include "tool/trace/trace.h"
 
-/* Bounds of what a file can make a reader keep. */
-#define TRACE_SPACES (UINT32_C(1) << 20) /* in a trace */
-#define TRACE_SPANS  (UINT32_C(1) << 22) /* VMAs at a time, of all spaces */
+/* VMAs at a time, of all spaces: what a file can make a reader keep. */
+#define TRACE_SPANS (UINT32_C(1) << 22)
 
 /* Where a VMA is. */
 struct trace_span {
@@ -28,21 +27,16 @@ struct trace_space {
 };
 
 struct trace_slot {
-	struct trace_space *space; /* NULL: gone, or the slot is free */
-	uint32_t number;
+	struct trace_space *space; /* NULL: not yet, or gone */
 	bool used;
 };
 
 /* All zero but for page_shift to begin with. */
 struct trace_spaces {
 	unsigned page_shift;
-	struct trace_slot *slots; /* open addressing; a number that was used stays */
-	size_t room;              /* a power of two */
-	size_t used;
+	struct trace_slot *slots; /* by number */
+	size_t room;
 	size_t spans; /* of all spaces */
-	/* The one that was looked for last. */
-	struct trace_space *last;
-	uint32_t last_number;
 };
 
 /* The space of that number, NULL if there is none or it is gone. */

@@ -48,25 +48,31 @@ static bool no_memory(struct trace_writer *writer)
 	return fail(writer, "out of memory");
 }
 
-/* One write, unless the kernel takes less. A block that could not be written whole is taken back.
- */
+/* After so many bytes of a block: it is taken back, so that the file ends with a whole one. */
+static bool cannot_write(struct trace_writer *writer, size_t done)
+{
+	const char *why = strerror(errno);
+	bool whole = !done || !ftruncate(writer->fd, (off_t)writer->written);
+	char what[120];
+
+	snprintf(what, sizeof(what), "cannot write: %s%s", why,
+	    whole ? "" : "; the last block is not whole");
+	return fail(writer, what);
+}
+
+/* One write, unless the kernel takes less. */
 static bool put_file(struct trace_writer *writer)
 {
 	size_t done = 0;
-	char what[96];
 
 	while (done < writer->stored.size) {
 		ssize_t n =
 		    write(writer->fd, &writer->stored.data[done], writer->stored.size - done);
 
-		if (n >= 0) {
+		if (n >= 0)
 			done += (size_t)n;
-		} else if (errno != EINTR) {
-			snprintf(what, sizeof(what), "cannot write: %s", strerror(errno));
-			if (done && ftruncate(writer->fd, (off_t)writer->written))
-				strcat(what, "; the last block is not whole");
-			return fail(writer, what);
-		}
+		else if (errno != EINTR)
+			return cannot_write(writer, done);
 	}
 	writer->written += done;
 	writer->stored.size = 0;
@@ -134,7 +140,7 @@ static bool put_header(struct trace_writer *writer, const struct trace_header *h
 
 static bool put_end(struct trace_writer *writer, int status)
 {
-	if (!trace_out_room(&writer->raw, (TRACE_KINDS + 1) * 10))
+	if (!trace_out_room(&writer->raw, (size_t)(TRACE_KINDS + 1) * 10))
 		return no_memory(writer);
 	for (unsigned kind = 0; kind < TRACE_KINDS; kind++)
 		trace_put(&writer->raw, writer->counts[kind]);
@@ -233,14 +239,11 @@ bool trace_flush(struct trace_writer *writer)
 bool trace_close(struct trace_writer *writer, int status, struct trace_error *error)
 {
 	bool done = !writer->failed && put_events(writer) && put_end(writer, status);
-	char what[96];
 	int fd = writer->fd;
 
 	writer->fd = -1;
-	if (close(fd) && done) {
-		snprintf(what, sizeof(what), "cannot write: %s", strerror(errno));
-		done = fail(writer, what);
-	}
+	if (close(fd) && done)
+		done = cannot_write(writer, 0);
 	*error = writer->error;
 	free_writer(writer);
 	return done;
