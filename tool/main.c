@@ -24,6 +24,8 @@ static const char examples[] =
     "\nExamples:\n"
     "  ptdesc snapshot --all             every process of this machine\n"
     "  ptdesc snapshot --json $$ | jq .  the shell that you type this in\n"
+    "  ptdesc record -- cc -c main.c     what the compiler does, into cc.ptt\n"
+    "  ptdesc replay cc.ptt              the same done by the library, compared\n"
     "  ptdesc decode x86_64 0x8000000012345067 --level 0\n"
     "  ptdesc formats\n"
     "\nExit status: 0 ok; 1 a check found a difference; 2 usage; 3 bad input;\n"

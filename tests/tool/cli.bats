@@ -10,7 +10,7 @@ setup()
 @test "--help goes to stdout, with every command and examples" {
 	run -0 --separate-stderr "$PTDESC" --help
 	is "" "$stderr"
-	for word in snapshot decode formats Examples: "Exit status"; do
+	for word in snapshot record decode formats Examples: "Exit status"; do
 		[[ $output == *"$word"* ]]
 	done
 }
@@ -31,6 +31,12 @@ setup()
 	done
 }
 
+@test "record has its own help, with examples" {
+	run -0 --separate-stderr "$PTDESC" record --help
+	is "" "$stderr"
+	[[ $output == *"Usage: ptdesc record"*"PROGRAM"*"  ptdesc record --"* ]]
+}
+
 # Nothing on stdout, and on stderr what to do.
 refused()
 {
@@ -46,7 +52,7 @@ refused()
 	[[ $stderr == *--help* ]]
 	refused 2 snapshoot
 	[[ $stderr == *--help* ]]
-	for command in snapshot decode formats; do
+	for command in snapshot record decode formats; do
 		refused 2 "$command" --no-such-option
 		[[ $stderr == *"$command --help"* ]]
 	done

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* Of _IOC_NR; both newer than the headers of Debian 12. */
-#define UFFD_MOVE   0x05u
-#define UFFD_POISON 0x08u
+/* Newer than the headers of Debian 12. */
+#define UFFD_MOVE 0x05u
 
 /* process_madvise takes no more. */
 #define RANGES_MOST 1024u
@@ -51,19 +51,18 @@ void arguments_userfaultfd(struct task *task)
 {
 	uint64_t words[4] = {0};
 	uint64_t address = task->args[2];
-	unsigned which = task->args[1] & 0xff;
+	unsigned which = _IOC_NR(task->args[1]);
 	bool copies = which == _UFFDIO_COPY || which == UFFD_MOVE;
+	size_t size = _IOC_SIZE(task->args[1]);
 
 	memset(&task->args[2], 0, 4 * sizeof(task->args[2]));
-	if (which == _UFFDIO_API ||
-	    !arguments_read(task, address, words, (copies ? 4u : 2u) * sizeof(words[0])))
+	if (size > sizeof(words))
+		size = sizeof(words);
+	if (which == _UFFDIO_API || !arguments_read(task, address, words, size))
 		return;
-	if (which == _UFFDIO_REGISTER || which == _UFFDIO_ZEROPAGE ||
-	    which == _UFFDIO_WRITEPROTECT || which == _UFFDIO_CONTINUE || which == UFFD_POISON)
-		arguments_read(task, address + 2 * sizeof(words[0]), &words[3], sizeof(words[3]));
 	task->args[2] = words[0];
 	task->args[3] = words[copies ? 2 : 1];
-	task->args[4] = words[3];
+	task->args[4] = words[copies ? 3 : 2];
 	if (which == UFFD_MOVE)
 		task->args[5] = words[1];
 }

@@ -295,7 +295,7 @@ const struct trace_vma *look_find(const struct space *space, uint64_t va);
  */
 
 /* Faults of a space after which a checkpoint is due; some more come until all have stopped. */
-#define CHECK_FAULTS 1500u
+#define CHECK_FAULTS 1200u
 
 /* A range so long that a checkpoint follows when it was freed. */
 #define CHECK_FREED (UINT64_C(2) << 20)

@@ -223,14 +223,10 @@ static void *thread_main(void *ctx)
 		polls[i] = (struct pollfd){.fd = samples->rings[i].minor, .events = POLLIN};
 	polls[count] = (struct pollfd){.fd = samples->stop_fd, .events = POLLIN};
 	while (poll(polls, count + 1, -1) >= 0 && !polls[count].revents) {
-		bool many;
-
 		pthread_mutex_lock(&samples->lock);
 		drain(samples);
-		many = samples->taken.count >= WAKE_BYTES / sizeof(struct sample);
 		pthread_mutex_unlock(&samples->lock);
-		if (many)
-			loop_kick(samples->loop);
+		loop_kick(samples->loop);
 		forget_ended(polls, count);
 	}
 	free(polls);

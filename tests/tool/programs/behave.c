@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <ptdesc/atomic.h>
 
 #define PAGE    ((size_t)4096)
 #define MIB     ((size_t)1 << 20)
@@ -229,13 +231,13 @@ static int wait_long(unsigned seconds)
 
 /* --- EINTR ------------------------------------------------------------------------------------ */
 
-static atomic_int done;
-static atomic_int interrupted;
+static int done;
+static int interrupted;
 
 static void count(int result)
 {
 	if (result < 0 && errno == EINTR)
-		interrupted++;
+		PT_FETCH_ADD(&interrupted, 1, RELAXED);
 }
 
 static void *in_epoll(void *ctx)
@@ -243,7 +245,7 @@ static void *in_epoll(void *ctx)
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event;
 
-	while (!done)
+	while (!PT_LOAD(&done, RELAXED))
 		count(epoll_wait(fd, &event, 1, 3));
 	close(fd);
 	return ctx;
@@ -251,14 +253,14 @@ static void *in_epoll(void *ctx)
 
 static void *in_poll(void *ctx)
 {
-	while (!done)
+	while (!PT_LOAD(&done, RELAXED))
 		count(poll(NULL, 0, 3));
 	return ctx;
 }
 
 static void *in_select(void *ctx)
 {
-	while (!done) {
+	while (!PT_LOAD(&done, RELAXED)) {
 		struct timeval most = {.tv_usec = 3000};
 
 		count(select(0, NULL, NULL, NULL, &most));
@@ -270,7 +272,7 @@ static void *in_sleep(void *ctx)
 {
 	const struct timespec most = {.tv_nsec = 3 * MS};
 
-	while (!done)
+	while (!PT_LOAD(&done, RELAXED))
 		count(nanosleep(&most, NULL));
 	return ctx;
 }
@@ -280,7 +282,7 @@ static void *in_semaphore(void *ctx)
 	sem_t semaphore;
 
 	sem_init(&semaphore, 0, 0);
-	while (!done) {
+	while (!PT_LOAD(&done, RELAXED)) {
 		struct timespec until;
 
 		clock_gettime(CLOCK_REALTIME, &until);
@@ -298,7 +300,7 @@ static void *in_sigtimedwait(void *ctx)
 	sigset_t set;
 
 	sigemptyset(&set);
-	while (!done)
+	while (!PT_LOAD(&done, RELAXED))
 		count(sigtimedwait(&set, NULL, &most));
 	return ctx;
 }
@@ -313,10 +315,10 @@ static int sleepers(unsigned times)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		start(&thread[i], ways[i], NULL);
 	map_and_unmap(&times);
-	done = 1;
+	PT_STORE(&done, 1, RELAXED);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		pthread_join(thread[i], NULL);
-	printf("%d interrupted\n", (int)interrupted);
+	printf("%d interrupted\n", interrupted);
 	return interrupted != 0;
 }
 
@@ -420,17 +422,27 @@ static int populate_by_thread(unsigned pages)
 /* munmap by the number and the registers of 32-bit programs; 77: this kernel knows none. */
 static int foreign(unsigned number)
 {
+	static const uint8_t code[] = {
+		0x53,              /* push rbx */
+		0x89, 0xfb,        /* mov ebx, edi */
+		0x89, 0xf1,        /* mov ecx, esi */
+		0xb8, 91, 0, 0, 0, /* mov eax, 91 */
+		0xcd, 0x80,        /* int 0x80 */
+		0x5b,              /* pop rbx */
+		0xc3,              /* ret */
+	};
+	int (*call)(uint32_t at, uint32_t size);
+	void *text = anonymous(PAGE);
 	void *at = mmap(NULL, MIB, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT | MAP_POPULATE, -1, 0);
-	long result = 91;
+	int result;
 
 	(void)number;
-	if (at == MAP_FAILED)
+	memcpy(text, code, sizeof(code));
+	if (at == MAP_FAILED || mprotect(text, PAGE, PROT_READ | PROT_EXEC))
 		return 1;
-	__asm__ volatile("int $0x80"
-	    : "+a"(result)
-	    : "b"(at), "c"(MIB)
-	    : "memory", "r8", "r9", "r10", "r11");
+	memcpy(&call, &text, sizeof(call));
+	result = call((uint32_t)(uintptr_t)at, MIB);
 	return result == -ENOSYS ? 77 : result != 0;
 }
 
