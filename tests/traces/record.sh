@@ -42,13 +42,6 @@ trace()
 }
 options=()
 
-# nasty NAME: a program of tests/tool/programs that does what few programs do.
-nasty()
-{
-	cc -std=c11 -O1 -pthread -o "$1" "$root/tests/tool/programs/$1.c"
-	trace "$1" --check-all -- "./$1"
-}
-
 printf 'int main(void) { return 0; }\n' >hello.c
 printf 'fn main() { println!("{}", (0..1000u64).map(|n| n * n).sum::<u64>()); }\n' >hello.rs
 cat >Hello.java <<'JAVA'
@@ -86,6 +79,7 @@ trace python3 --check-all -- python3 pool.py
 trace sqlite3 --check-all -- sqlite3 :memory: 'create table t(a primary key, b);
 	with recursive n(i) as (values(1) union all select i + 1 from n where i < 20000)
 	insert into t select i, hex(i) from n; select count(*) from t;'
+# shellcheck disable=SC2016 # for perl
 trace perl --check-all -- perl -e 'my %h; $h{$_} = $_ x 10 for 1 .. 30000; print scalar(keys %h)'
 trace xz --check-all -- xz -T2 -k -c noise
 trace git-gc --check-all -- git -C repository gc -q --aggressive --prune=now
@@ -93,3 +87,15 @@ trace node --check-all -- node -e 'const a = []; for (let i = 0; i < 200000; i++
 trace java -- java Hello.java
 trace rustc --check-all -- rustc hello.rs
 trace cargo -- cargo build --offline --manifest-path crate/Cargo.toml
+
+cc -std=c11 -O1 -o corners "$root/tests/tool/programs/corners.c"
+# Eight hugetlb pages for the time of the recording, where this user may have them.
+pages=/proc/sys/vm/nr_hugepages
+before=$(cat "$pages")
+if [ -w "$pages" ]; then
+	trap 'echo "$before" >"$pages"; rm -rf "$work"' EXIT
+	echo $((before + 8)) >"$pages"
+fi
+for corner in huge moves zaps forks files entries; do
+	trace "corners-$corner" --check-all -- ./corners "$corner"
+done
