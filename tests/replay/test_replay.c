@@ -75,6 +75,25 @@ static void test_unmap(void **state)
 	finish_equal(&p, 4);
 }
 
+/* A mapping over another that then looks as it did before: no list of VMAs comes. */
+static void test_mapped_over(void **state)
+{
+	struct program p;
+
+	(void)state;
+	begin_x86(&p, 8 * MIB);
+	program_fault(&p, 1, MAPPED + 2 * MIB);
+	program_check(&p, 1, 6);
+	program_call(&p, 1, CALL_MMAP, MAPPED + 2 * MIB, 2 * MIB, 3, 0x32,
+	    (int64_t)(MAPPED + 2 * MIB));
+	program_check(&p, 1, 5);
+	program_fault(&p, 1, MAPPED + 2 * MIB);
+	program_check(&p, 1, 6);
+	program_call(&p, 1, CALL_MUNMAP, MAPPED, 8 * MIB, 0, 0, 0);
+	program_check(&p, 1, 3);
+	finish_equal(&p, 5);
+}
+
 /* A difference is told with what is known of it, and is not repaired. */
 static void test_difference(void **state)
 {
@@ -378,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unmap),
+		cmocka_unit_test(test_mapped_over),
 		cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_reclaim),
 		cmocka_unit_test(test_guard),

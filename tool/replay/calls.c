@@ -51,6 +51,7 @@ void rules_unmap(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 
 	pages_unmap(r, m, va, end);
 	vmas_cut(list, va, end);
+	m->edited = true;
 	floor = vmas_floor(list, va);
 	ceiling = vmas_ceiling(list, end);
 	for (size_t i = 0; i < count && has_rule(r, 6); i++)

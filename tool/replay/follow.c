@@ -229,6 +229,8 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 	struct mirror *parent = find(r, event->parent);
 	struct mirror *child = make(r, event, parent->name);
 
+	if (parent->edited)
+		rules_same_vmas(r, parent);
 	child->place = parent->place;
 	vmas_copy(&child->vmas, &parent->vmas);
 	rules_fork(r, child, parent);
@@ -237,6 +239,9 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 /* Events of a space that is there: trace_read has seen to that. */
 static void follow_in(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
+	/* A call's VMAs come right behind it, if they differ. */
+	if (m->edited && event->kind != TRACE_VMAS)
+		rules_same_vmas(r, m);
 	switch (event->kind) {
 	case TRACE_VMAS:
 		rules_vmas(r, m, event);

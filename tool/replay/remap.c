@@ -133,6 +133,7 @@ static void add_moved(struct mirror *m, const struct vma *vma, uint64_t from, ui
 	moved.shown.start = from;
 	moved.shown.end = from + size;
 	vmas_add(&m->vmas.now, &moved);
+	m->edited = true;
 }
 
 void rules_mremap(struct replay *r, struct mirror *m, const struct trace_event *event)

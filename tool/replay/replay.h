@@ -99,6 +99,7 @@ struct mirror {
 	uint64_t naive;  /* tables by the naive rule at the last full scan */
 	int64_t change;  /* tables that the kernel changed by itself, as recorded */
 	bool seen;       /* there was one since the last checkpoint */
+	bool edited;     /* vmas.now was changed by a call, and not yet by what the kernel shows */
 	uint64_t copied; /* a fork under way: addresses below were copied */
 };
 
@@ -197,6 +198,10 @@ void rules_fault(struct replay *r, struct mirror *m, uint64_t va);
 void rules_bus(struct replay *r, struct mirror *m, uint64_t va);
 void rules_scan(struct replay *r, struct mirror *m, const struct trace_event *event);
 void rules_vmas(struct replay *r, struct mirror *m, const struct trace_event *event);
+
+/* A call has changed the VMAs, and the kernel's list is what it was: for what went came the like.
+ */
+void rules_same_vmas(struct replay *r, struct mirror *m);
 
 /* --- verify.c -------------------------------------------------------------------------------- */
 

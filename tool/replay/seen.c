@@ -93,12 +93,18 @@ static unsigned recorded_bits(const struct replay *r)
 	return r->header.page_shift + REGION_BITS * r->header.levels - 1;
 }
 
+void rules_same_vmas(struct replay *r, struct mirror *m)
+{
+	m->edited = false;
+	vmas_take(&m->vmas, has_rule(r, 9));
+}
+
 void rules_vmas(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
 	vmas_show(&m->vmas, event);
 	if (m->vmas.now.count)
 		unmap_vanished(r, m, &m->vmas.shown);
-	vmas_take(&m->vmas, has_rule(r, 9));
+	rules_same_vmas(r, m);
 	if (!m->place.parts)
 		place_decide(&m->place, r->options->format, recorded_bits(r), &m->vmas.now);
 	for (size_t i = 0; i < event->vmas.count; i++) {
