@@ -153,12 +153,18 @@ void vmas_remember(struct vma_list *list, uint64_t start, uint64_t end, uint32_t
 		list->at[i].memory = (list->at[i].memory | set) & ~clear;
 }
 
+static void copy_list(struct vma_list *to, const struct vma_list *from)
+{
+	open_at(to, 0, from->count);
+	for (size_t i = 0; i < from->count; i++)
+		to->at[i] = from->at[i];
+}
+
 void vmas_copy(struct vmas *child, const struct vmas *parent)
 {
 	*child = (struct vmas){{0}, {0}};
-	open_at(&child->now, 0, parent->now.count);
-	for (size_t i = 0; i < parent->now.count; i++)
-		child->now.at[i] = parent->now.at[i];
+	copy_list(&child->now, &parent->now);
+	copy_list(&child->shown, &parent->shown);
 }
 
 uint64_t vmas_floor(struct vma_list *list, uint64_t va)

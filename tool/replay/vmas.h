@@ -58,7 +58,7 @@ void vmas_remember(struct vma_list *list, uint64_t start, uint64_t end, uint32_t
 /* Splits the VMAs at an address, so that what is remembered can differ on both sides. */
 void vmas_split(struct vma_list *list, uint64_t va);
 
-/* A child's list: the parent's as it is now; nothing was shown of the child yet. */
+/* A child's lists are the parent's. */
 void vmas_copy(struct vmas *child, const struct vmas *parent);
 
 /* End of the last VMA before va, or 0; start of the first at or after va, or 0. */
