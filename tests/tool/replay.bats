@@ -2,10 +2,26 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # ptdesc replay: streams, exit statuses, options. What it counts is tested on tests/traces.
 
+setup_file()
+{
+	load common
+	for name in corners refuse; do
+		"${CC:-cc}" -std=c11 -O1 -o "$BATS_FILE_TMPDIR/$name" \
+			"$BATS_TEST_DIRNAME/programs/$name.c"
+	done
+}
+
 setup()
 {
 	load common
+	PATH=$BATS_FILE_TMPDIR:$PATH
 	trace=$ROOT/tests/traces/shell.ptt
+	open= # a directory that others may write
+}
+
+teardown()
+{
+	[ -z "$open" ] || rm -rf "$open"
 }
 
 @test "replay: equal is 0, data on stdout, nothing else" {
@@ -49,10 +65,9 @@ setup()
 }
 
 @test "replay: large pages where there were none take more memory" {
-	trace=$ROOT/tests/traces/xz.ptt
-	run -0 --separate-stderr "$PTDESC" replay --json --thp never "$trace"
+	run -0 --separate-stderr "$PTDESC" replay --json --thp never "${trace%/*}/xz.ptt"
 	never=$(field format resident_bytes)
-	run -0 --separate-stderr "$PTDESC" replay --json --thp always "$trace"
+	run -0 --separate-stderr "$PTDESC" replay --json --thp always "${trace%/*}/xz.ptt"
 	[ "$(field format resident_bytes)" -gt "$never" ]
 }
 
@@ -80,9 +95,40 @@ setup()
 	[[ $output == *"byte 0: "* ]]
 }
 
-@test "replay: what was recorded a moment ago is equal" {
-	out=$BATS_TEST_TMPDIR/now.ptt
-	run -4 "$PTDESC" record -o "$out" -- sh -c 'ls | cat' && skip "recording is not permitted here"
-	run -0 --separate-stderr "$PTDESC" replay "$out"
+# live ARGS...: what ARGS, a recorder and before it what it runs under, records now is equal.
+live()
+{
+	local out=${open:-$BATS_TEST_TMPDIR}/now.ptt
+	run --separate-stderr "$@" --check-all -o "$out" -- corners forks
+	[ "$status" -ne 4 ] || skip "recording is not permitted here: $stderr"
+	is 0 "$status"
+	run -0 --separate-stderr "$PTDESC" replay --json "$out"
 	is "" "$stderr"
+	is "$(field comparison checkpoints)" "$(field comparison equal)"
+	[ "$(field comparison checkpoints)" -gt 30 ]
+}
+
+@test "replay: what was recorded a moment ago is equal" {
+	live "$PTDESC" record
+	is true "$(field trace faults_seen)"
+}
+
+@test "replay: the same as another user" {
+	[ "$(id -u)" -eq 0 ] || skip "only root becomes another user"
+	open=$(mktemp -d)
+	chmod 777 "$open"
+	cp "$PTDESC" "$BATS_FILE_TMPDIR/corners" "$open"
+	cd "$open" || return
+	PATH=$open:$PATH
+	live setpriv --reuid 65534 --regid 65534 --clear-groups "$open/ptdesc" record
+}
+
+@test "replay: the same where perf is refused" {
+	live refuse perf "$PTDESC" record
+	is false "$(field trace faults_seen)"
+}
+
+@test "replay: the same where PAGEMAP_SCAN is refused" {
+	live refuse scan "$PTDESC" record
+	is false "$(field trace pagemap_scan)"
 }
