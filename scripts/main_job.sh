@@ -130,4 +130,4 @@ case $recorded in
 	status=1
 	;;
 esac
-exit "$status"
+(exit "$status")

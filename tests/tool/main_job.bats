@@ -51,3 +51,23 @@ started()
 	done
 	is 1 "$(started shell)"
 }
+
+@test "the compiler is recorded, rebuilt equal, and weighed on all formats" {
+	export PTDESC
+	run --separate-stderr "$ROOT/scripts/main_job.sh"
+	[[ $stderr != *"not permitted here"* ]] || skip "recording is not permitted here"
+	[[ $output =~ "VmPTE: "([0-9]+)" of "([0-9]+)" checkpoints equal" ]]
+	is "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	[[ $output == *"is the cheapest: "* ]]
+	[[ $output == *"A descriptor of its own for each table costs "* ]]
+}
+
+@test "where recording is refused, that is said and the recorded traces are replayed" {
+	export PTDESC
+	"${CC:-cc}" -std=c11 -O1 -o "$BATS_TEST_TMPDIR/refuse" "$BATS_TEST_DIRNAME/programs/refuse.c"
+	run --separate-stderr "$BATS_TEST_TMPDIR/refuse" ptrace "$ROOT/scripts/main_job.sh"
+	[ "$status" -le 1 ]
+	[[ $stderr == *"recording is not permitted here"* ]]
+	is "$(find "$ROOT/tests/traces" -name '*.ptt' | wc -l)" \
+		"$(grep -cE '^VmPTE: ([0-9]+) of \1 checkpoints equal$' <<<"$output")"
+}
