@@ -32,7 +32,7 @@ struct replayed {
 };
 
 static const char examples[] =
-    "\nDoes with the library what a program that ptdesc record followed did: one space for each\n"
+    "\nLets the library do what a program that ptdesc record followed did: one space for each\n"
     "process, fork by copying, mremap by moving. At each checkpoint the number of tables is\n"
     "compared with the kernel's (VmPTE), in the end every translation with a plain model.\n"
     "\nExamples:\n"

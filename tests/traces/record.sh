@@ -68,9 +68,9 @@ for i in {1..200}; do
 	git -C repository add file
 	git -C repository -c user.name=n -c user.email=e commit -qm "$i"
 done
-mkdir -p crate/src
-cp hello.rs crate/src/main.rs
-printf '[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2021"\n' >crate/Cargo.toml
+mkdir -p package/src
+cp hello.rs package/src/main.rs
+printf '[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2021"\n' >package/Cargo.toml
 
 # shellcheck disable=SC2016 # for that shell
 trace shell --check-all -- sh -c 'for i in 1 2 3 4 5 6 7 8; do (echo $i | tr 0-9 a-j | cat >/dev/null); done'
@@ -86,7 +86,7 @@ trace git-gc --check-all -- git -C repository gc -q --aggressive --prune=now
 trace node --check-all -- node -e 'const a = []; for (let i = 0; i < 200000; i++) a.push({ i })'
 trace java -- java Hello.java
 trace rustc --check-all -- rustc hello.rs
-trace cargo -- cargo build --offline --manifest-path crate/Cargo.toml
+trace cargo -- cargo build --offline --manifest-path package/Cargo.toml
 
 cc -std=c11 -O1 -o corners "$root/tests/tool/programs/corners.c"
 # Eight hugetlb pages for the time of the recording, where this user may have them.

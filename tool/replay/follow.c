@@ -35,8 +35,8 @@ static struct mirror *make(struct replay *r, const struct trace_event *event, co
 	struct mirror *m = tool_alloc(sizeof(*m));
 	size_t room = r->mirror_room;
 
-	r->mirrors = tool_grow(r->mirrors, &r->mirror_room, (size_t)event->space + 1,
-	    sizeof(struct mirror *));
+	r->mirrors = (struct mirror **)tool_grow((void *)r->mirrors, &r->mirror_room,
+	    (size_t)event->space + 1, sizeof(struct mirror *));
 	for (; room < r->mirror_room; room++)
 		r->mirrors[room] = NULL;
 	m->number = event->space;
@@ -324,7 +324,7 @@ static void finish(struct replay *r)
 	for (size_t i = 0; i < r->mirror_room; i++)
 		if (r->mirrors[i])
 			drop(r, r->mirrors[i]);
-	free(r->mirrors);
+	free((void *)r->mirrors);
 	take_totals(r);
 	if (r->options->keep && !r->result->wrong[0] && !sink_time(r->sink, &r->result->times))
 		replay_wrong(r, "what went well did not when it was done again");

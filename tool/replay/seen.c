@@ -7,7 +7,13 @@ static inline uint64_t host_page(const struct replay *r)
 	return UINT64_C(1) << r->header.page_shift;
 }
 
-/* Rule 2. A fault on a page that is there, and is not to be written: copy-on-write. */
+/* A page that is there faults when it is written first after a fork: copy-on-write. */
+static bool is_copied_on_write(const struct region *region, const struct vma *vma, unsigned i)
+{
+	return !region_bit(region->write, i) && vma && vma->shown.flags & TRACE_VMA_WRITE;
+}
+
+/* Rule 2. */
 void rules_fault(struct replay *r, struct mirror *m, uint64_t va)
 {
 	const struct region *region = shadow_find(&m->shadow, va);
@@ -22,7 +28,7 @@ void rules_fault(struct replay *r, struct mirror *m, uint64_t va)
 		pages_make_huge(r, m, va, REGION_HUGE_FILE);
 	else if (!region || !region_bit(region->page, i))
 		pages_touch(r, m, va, va + host_page(r), PAGE_MAPPED);
-	else if (!region_bit(region->write, i) && vma && vma->shown.flags & TRACE_VMA_WRITE)
+	else if (is_copied_on_write(region, vma, i))
 		pages_replace(r, m, va);
 }
 
@@ -35,7 +41,7 @@ void rules_bus(struct replay *r, struct mirror *m, uint64_t va)
 }
 
 /* Rules 8 and 9: a VMA is copied if it was written once, or if faults could not bring it back. */
-static bool is_copied(const struct replay *r, const struct vma *vma)
+static bool is_forked(const struct replay *r, const struct vma *vma)
 {
 	if (vma->memory & (VMA_NOT_COPIED | VMA_WIPED) || vma->shown.flags & TRACE_VMA_PRIVY)
 		return false;
@@ -49,7 +55,7 @@ void rules_fork(struct replay *r, struct mirror *child, struct mirror *parent)
 
 	child->copied = 0;
 	for (size_t i = 0; i < list->count; i++)
-		if (is_copied(r, &list->at[i]))
+		if (is_forked(r, &list->at[i]))
 			pages_copy(r, child, parent, list->at[i].shown.start, list->at[i].shown.end,
 			    !(list->at[i].shown.flags & TRACE_VMA_SHARED));
 }

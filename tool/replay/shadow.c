@@ -44,11 +44,13 @@ struct region *shadow_make(struct shadow *shadow, uint64_t va)
 
 	if (region)
 		return region;
-	shadow->at = tool_grow(shadow->at, &shadow->room, shadow->count + 1, sizeof(*shadow->at));
+	shadow->at = (struct region **)tool_grow((void *)shadow->at, &shadow->room,
+	    shadow->count + 1, sizeof(*shadow->at));
 	region = tool_alloc(sizeof(*region));
 	region->index = va >> shadow_region_shift(shadow);
 	at = lower(shadow, region->index);
-	memmove(&shadow->at[at + 1], &shadow->at[at], (shadow->count - at) * sizeof(*shadow->at));
+	memmove((void *)&shadow->at[at + 1], (void *)&shadow->at[at],
+	    (shadow->count - at) * sizeof(*shadow->at));
 	shadow->at[at] = region;
 	shadow->count++;
 	shadow->last = at;
@@ -83,6 +85,6 @@ void shadow_free(struct shadow *shadow)
 {
 	for (size_t i = 0; i < shadow->count; i++)
 		free(shadow->at[i]);
-	free(shadow->at);
+	free((void *)shadow->at);
 	*shadow = (struct shadow){.page_shift = shadow->page_shift};
 }

@@ -56,10 +56,11 @@ static inline void region_set(region_bits bits, unsigned page, bool on)
 static inline uint64_t region_mask(unsigned w, unsigned first, unsigned count)
 {
 	unsigned start = w * 64;
-	unsigned from = first > start ? first - start : 0;
-	unsigned end = first + count - start < 64 ? first + count - start : 64;
+	unsigned end = first + count;
+	uint64_t from = first > start ? UINT64_MAX << (first - start) : UINT64_MAX;
+	uint64_t to = end < start + 64 ? (UINT64_C(1) << (end - start)) - 1 : UINT64_MAX;
 
-	return UINT64_MAX >> (64 - (end - from)) << from;
+	return from & to;
 }
 
 /* Visits the words that have bits of [first, first + count). */

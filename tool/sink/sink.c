@@ -84,7 +84,7 @@ bool sink_close(struct sink *sink)
 		tool_error("the library leaked on %s: %" PRIu64 " tables, %" PRIu64
 			   " frames, %" PRIu64 " objects",
 		    sink->format->name, leaks.tables, leaks.frames, leaks.objects);
-	free(sink->spaces);
+	free((void *)sink->spaces);
 	free(sink->ops);
 	free(sink);
 	return !error;
@@ -114,8 +114,8 @@ static int make(struct sink *sink, uint32_t number)
 	struct pt_space *space;
 	int error;
 
-	sink->spaces = tool_grow(sink->spaces, &sink->space_room, (size_t)number + 1,
-	    sizeof(struct pt_space *));
+	sink->spaces = (struct pt_space **)tool_grow((void *)sink->spaces, &sink->space_room,
+	    (size_t)number + 1, sizeof(struct pt_space *));
 	for (; room < sink->space_room; room++)
 		sink->spaces[room] = NULL;
 	if (sink->spaces[number])
