@@ -434,6 +434,27 @@ static void copy_prepare(struct pt_op *op, struct copy *c, struct pt_range r)
 	op->prepare = false;
 }
 
+/* Tables of a level that are reserved on the mere guess that they will be needed. */
+#define GUESS 8u
+
+/*
+ * Reserves what seems to be missing above the target's leaf tables, so that most forks need not go
+ * through all of the source twice (8). What was guessed too much is given back at the end.
+ */
+static void reserve_guess(struct pt_op *op, struct pt_side *side, struct pt_range r)
+{
+	struct path path = {side->space->top, PARENT_IS_ROOT, 0};
+	struct link link;
+
+	go_to(side->space, r.va, 1, &path, &link);
+	for (unsigned l = 1; l < path.l; l++) {
+		uint64_t more = (r.last >> pf_shift(l + 1)) - (r.va >> pf_shift(l + 1));
+
+		side->need[l] = more < GUESS ? (uint32_t)more + 1 : GUESS;
+	}
+	pt_op_try_reserve(op);
+}
+
 static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r, uint32_t flags)
 {
 	struct pt_op op;
@@ -441,6 +462,8 @@ static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r
 	int err;
 
 	pt_op_begin(&op, src, dst, flags, NULL);
+	if (r.last - r.va > table_mask(0))
+		reserve_guess(&op, &op.side[1], r);
 	for (;;) {
 		memset(&c, 0, sizeof(c));
 		c.from.side = &op.side[0];
