@@ -51,7 +51,7 @@ extern __thread struct port_thread *port_self __attribute__((tls_model("initial-
 struct port_thread *port_thread_register(void) __attribute__((cold));
 void port_section_enter_slow(void) __attribute__((cold));
 void port_section_enter_strict(struct port_thread *self) __attribute__((cold));
-void port_quiet(struct port_thread *self) __attribute__((cold));
+void port_section_exit_slow(struct port_thread *self) __attribute__((cold));
 void port_wait(const uint32_t *addr, uint32_t value) __attribute__((cold));
 
 static inline unsigned port_cpu_pin(const struct pt_port *port, bool irq)
@@ -109,15 +109,15 @@ static inline bool port_section_try(const struct pt_port *port)
 static inline void port_section_exit(const struct pt_port *port)
 {
 	struct port_thread *self = port_self;
+	uintptr_t news = PT_LOAD(&port_epoch.now, RELAXED) ^ self->seen;
 
 	(void)port;
-	if (__builtin_expect(self->depth != 0, 0)) {
-		self->depth--;
+	/* An epoch that is raised from here on is announced at the next exit. */
+	if (__builtin_expect((self->depth | news) != 0, 0)) {
+		port_section_exit_slow(self);
 		return;
 	}
 	PT_STORE(&self->in, PORT_OUT, RELEASE);
-	if (__builtin_expect(PT_LOAD(&port_epoch.now, RELAXED) != self->seen, 0))
-		port_quiet(self);
 }
 
 static inline void *port_phys_to_virt(const struct pt_port *port, uint64_t pa)
