@@ -207,10 +207,10 @@ PF_HOT void go_to(const struct pt_space *space, uint64_t va, unsigned floor, str
     struct link *link)
 {
 	const struct pt_memory *memory = space->memory;
-
 	unsigned levels = space->levels;
 
-	for (; __builtin_expect(levels > 4, 0); levels--)
+	/* Where there are four, the first is the only test of their number. */
+	for (; __builtin_expect(levels != 4, 0) && levels > 4; levels--)
 		if (!step(p, memory, va, levels - 1, floor, link))
 			return;
 	if (__builtin_expect(levels == 4, 1) && !step(p, memory, va, 3, floor, link))

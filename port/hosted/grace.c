@@ -199,7 +199,7 @@ static void fence_and_ask(uintptr_t epoch)
 	}
 	port_fence_others();
 	for (uint32_t n = 0; n < end && ask; n++) {
-		uint32_t asked = PORT_ASKED;
+		uintptr_t asked = PORT_ASKED;
 
 		/* Not if another thread has the number by now: that one was not asked. */
 		(void)PT_CAS(&port_threads[n].strict, &asked, PORT_STRICT, ACQ_REL);

@@ -26,14 +26,14 @@ enum {
 
 /* One registered thread. Written by the thread, read by those that wait for grace periods. */
 struct port_thread {
-	uint32_t in;     /* PORT_* */
-	uint32_t depth;  /* sections open inside the outermost one */
-	uint32_t strict; /* PORT_LAX to PORT_STRICT; only the thread itself goes back to lax */
-	uint32_t number; /* the CPU */
-	uint32_t live;   /* registered */
-	uint32_t polls;  /* times that it asked for a grace period in vain */
-	uint32_t fences; /* sections that it has entered strictly since it was made to */
-	uintptr_t seen;  /* port_epoch as of its last moment outside sections that it announced */
+	uintptr_t in;     /* PORT_* */
+	uintptr_t strict; /* PORT_LAX to PORT_STRICT; only the thread itself goes back to lax */
+	uintptr_t seen;   /* port_epoch as of its last moment outside sections that it announced */
+	uint32_t depth;   /* sections open inside the outermost one */
+	uint32_t number;  /* the CPU */
+	uint32_t live;    /* registered */
+	uint32_t polls;   /* times that it asked for a grace period in vain */
+	uint32_t fences;  /* sections that it has entered strictly since it was made to */
 } __attribute__((aligned(64)));
 
 /*
