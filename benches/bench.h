@@ -34,6 +34,7 @@ extern const struct bench bench_limits[];
 extern const struct bench bench_frames[];
 extern const struct bench bench_tables[];
 extern const struct bench bench_spaces[];
+extern const struct bench bench_least[];
 extern const struct bench bench_overlay[];
 extern const struct bench bench_host[];
 extern const struct bench bench_traces[];

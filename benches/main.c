@@ -29,6 +29,7 @@ static const struct bench *const groups[] = {
 	bench_frames,
 	bench_tables,
 	bench_spaces,
+	bench_least,
 	bench_overlay,
 	bench_host,
 	bench_traces,

@@ -45,7 +45,9 @@ void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt
 	if (PT_DEFECT(2)) /* a link of the deferred free, where the page word is */
 		PT_STORE(&pt_page_of(memory, ptdesc_pfn(pt))->memdesc.v, (uintptr_t)&pt->pt_grace,
 		    RELEASE);
-	PT_STORE(&pt->dead, 1, RELAXED);
+	/* Who unlinked it did this under its lock, under which others may be looking now. */
+	if (!pt->dead)
+		PT_STORE(&pt->dead, 1, RELAXED);
 	pt_table_set_state(pt, PT_DEFERRED);
 	cpu = pt_pin(memory);
 	pt_table_charge(memory, cpu, pt, owner, -1);

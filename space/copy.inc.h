@@ -182,7 +182,7 @@ static void copy_part(struct pt_op *op, struct ptdesc *src, struct ptdesc *dst, 
 }
 
 /* Makes a locked leaf table a shared one: protected from writing and frozen from here on (15). */
-static void make_shared(struct pt_op *op, struct ptdesc *pt)
+static __attribute__((noinline)) void make_shared(struct pt_op *op, struct ptdesc *pt)
 {
 	pf_entry *entry = table_of(op->memory, pt, 0);
 	uint64_t base = ptdesc_base(pt);
@@ -214,9 +214,8 @@ static inline struct ptdesc *target_parent(struct pt_op *op, struct copy *c, uin
 	return end->l == 1 ? end->pt : c->near.pt;
 }
 
-/* Links a leaf table of the source into the target as well. */
-static inline void share_leaf(struct pt_op *op, struct ptdesc *parent, struct ptdesc *pt,
-    uint64_t va)
+/* Links a leaf table of the source into an entry of the target as well. */
+PF_HOT void share_leaf(struct pt_op *op, struct ptdesc *parent, pf_entry *entry, struct ptdesc *pt)
 {
 	if (pt->shared == SHARED_COW) {
 		pt_table_lock(op->memory, pt);
@@ -226,7 +225,7 @@ static inline void share_leaf(struct pt_op *op, struct ptdesc *parent, struct pt
 		make_shared(op, pt);
 		pt->pt_share_count++;
 	}
-	put(op, entry_of(op->memory, parent, 1, va), pf_make_table(table_pa(pt, 0), 1));
+	put(op, entry, pf_make_table(table_pa(pt, 0), 1));
 	parent->used++;
 }
 
@@ -277,19 +276,22 @@ static bool can_share(const struct pt_op *op, const struct copy *c, const struct
 static void copy_leaf_table(struct pt_op *op, struct copy *c, struct ptdesc *src, struct pt_range r)
 {
 	struct ptdesc *dst = target_leaf(op, c, r.va);
+	struct ptdesc *parent;
 	bool any = is_whole(r, 1) ? src->used != 0 : anything_in(op, src, 0, r);
 	bool share = any && can_share(op, c, dst, r);
 
 	if (!any && !(op->flags & PT_KEEP_TABLES))
 		return;
-	if (c->counting)
+	if (c->counting) {
 		count_leaf_table(op, c, r.va, share);
-	else if (share)
-		share_leaf(op, target_parent(op, c, r.va), src, r.va);
-	else if (dst)
+	} else if (share) {
+		parent = target_parent(op, c, r.va);
+		share_leaf(op, parent, entry_of(op->memory, parent, 1, r.va), src);
+	} else if (dst) {
 		copy_part(op, src, dst, r);
-	else
+	} else {
 		copy_to_new(op, c, src, r);
+	}
 }
 
 /* Counts for a leaf, or for the parts that it will be split into at the edges of the range. */
@@ -349,10 +351,11 @@ static inline bool shares(const struct pt_op *op, const struct copy *c, struct p
  * Shares the leaf table of an entry: the short way of a fork, for which counting looks at parents
  * only. Where the target has an empty leaf table, that is filled.
  */
-static void share_slot(struct pt_op *op, struct copy *c, pf_entry e, struct pt_range s)
+static inline void share_slot(struct pt_op *op, struct copy *c, pf_entry e, struct pt_range s)
 {
 	struct ptdesc *parent;
 	struct ptdesc *pt;
+	pf_entry *entry;
 
 	if (c->counting) {
 		if (!c->count.any[1] || c->count.base[1] != (s.va & ~table_mask(1)))
@@ -363,24 +366,19 @@ static void share_slot(struct pt_op *op, struct copy *c, pf_entry e, struct pt_r
 	if (!pt->used)
 		return;
 	parent = target_parent(op, c, s.va);
-	if (pf_load_locked(entry_of(op->memory, parent, 1, s.va)) == pf_empty(1))
-		share_leaf(op, parent, pt, s.va);
+	entry = entry_of(op->memory, parent, 1, s.va);
+	if (pf_load_locked(entry) == pf_empty(1))
+		share_leaf(op, parent, entry, pt);
 	else
 		copy_leaf_table(op, c, pt, s);
 }
 
-static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+/* The entries of a table above level 0. */
+PF_HOT void copy_slots(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
     struct pt_range r)
 {
-	const pf_entry *entry;
+	const pf_entry *entry = entry_of(op->memory, src, l, r.va);
 
-	if (l == 0) {
-		copy_leaf_table(op, c, src, r);
-		return;
-	}
-	if (!c->counting)
-		break_runs(op, src, l, r);
-	entry = entry_of(op->memory, src, l, r.va);
 	for_each_slot (l, r, s) {
 		pf_entry e = pf_load_locked(entry++);
 
@@ -391,6 +389,22 @@ static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 		else if (pf_is_table(e, l))
 			copy_below(op, c, desc_at(op->memory, pf_table_pa(e, l)), l - 1, s);
 	}
+}
+
+static void copy_range(struct pt_op *op, struct copy *c, struct ptdesc *src, unsigned l,
+    struct pt_range r)
+{
+	if (l == 0) {
+		copy_leaf_table(op, c, src, r);
+		return;
+	}
+	if (!c->counting)
+		break_runs(op, src, l, r);
+	/* Most tables are below level 1: that is compiled apart. */
+	if (l == 1)
+		copy_slots(op, c, src, 1, r);
+	else
+		copy_slots(op, c, src, l, r);
 }
 
 /* Locks one tree of a copy and all of the range in it. */
@@ -445,6 +459,27 @@ static void copy_way(struct pt_op *op, struct copy *c, uint64_t va)
 		path_to(op, c->to.side, c->to.pt, c->to.l, va, c->from.l);
 }
 
+/* Tables of a level that are reserved on the mere guess that they will be needed. */
+#define GUESS 8u
+
+/*
+ * Reserves what seems to be missing above the target's leaf tables, so that most forks need not go
+ * through all of the source twice (8). What was guessed too much is given back at the end.
+ */
+static void reserve_guess(struct pt_op *op, struct pt_side *side, struct pt_range r)
+{
+	struct path path = {side->space->top, PARENT_IS_ROOT, 0};
+	struct link link;
+
+	go_to(side->space, r.va, 1, &path, &link);
+	for (unsigned l = 1; l < path.l; l++) {
+		uint64_t more = (r.last >> pf_shift(l + 1)) - (r.va >> pf_shift(l + 1));
+
+		side->need[l] = more < GUESS ? (uint32_t)more + 1 : GUESS;
+	}
+	pt_op_try_reserve(op);
+}
+
 static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r, uint32_t flags)
 {
 	struct pt_op op;
@@ -452,6 +487,8 @@ static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r
 	int err;
 
 	pt_op_begin(&op, src, dst, flags, NULL);
+	if (r.last - r.va > table_mask(0))
+		reserve_guess(&op, &op.side[1], r);
 	for (;;) {
 		memset(&c, 0, sizeof(c));
 		c.from.side = &op.side[0];

@@ -117,7 +117,10 @@ static inline void put(const struct pt_op *op, pf_entry *entry, pf_entry e)
 	wrote(op, entry, 1);
 }
 
-/* Takes an entry out, with the accessed and dirty bits that an MMU has set by then (19). */
+/*
+ * Takes an entry out, with the accessed and dirty bits that an MMU has set by then (19). What comes
+ * in its place may be a table, whose content was written before (7).
+ */
 static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
 {
 	pf_entry old;
@@ -126,7 +129,7 @@ static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
 		old = pf_exchange(entry, e);
 	} else {
 		old = pf_load_locked(entry);
-		pf_store_leaf(entry, e);
+		pf_store(entry, e);
 	}
 	wrote(op, entry, 1);
 	return old;

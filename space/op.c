@@ -165,6 +165,18 @@ static bool fill_all(struct pt_op *op)
 	return true;
 }
 
+static void forget_needs(struct pt_op *op)
+{
+	for (unsigned i = 0; i < PT_SIDES; i++)
+		memset(op->side[i].need, 0, sizeof(op->side[i].need));
+}
+
+void pt_op_try_reserve(struct pt_op *op)
+{
+	(void)fill_all(op);
+	forget_needs(op);
+}
+
 int pt_op_reserve(struct pt_op *op)
 {
 	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
@@ -180,8 +192,7 @@ int pt_op_reserve(struct pt_op *op)
 		pt_reclaim_poll(op->memory, true);
 		port_section_enter(&op->memory->port);
 	}
-	for (unsigned i = 0; i < PT_SIDES; i++)
-		memset(op->side[i].need, 0, sizeof(op->side[i].need));
+	forget_needs(op);
 	return 0;
 }
 

@@ -91,6 +91,9 @@ static inline void pt_op_hold_child(struct pt_op *op, struct ptdesc *pt)
  */
 PT_MUST_CHECK int pt_op_reserve(struct pt_op *op);
 
+/* Reserves what the sides need as far as there is memory. Locks nothing, and nothing is locked. */
+void pt_op_try_reserve(struct pt_op *op);
+
 /* True when every side has in reserve what it needs. */
 bool pt_op_ready(const struct pt_op *op);
 

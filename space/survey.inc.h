@@ -175,8 +175,8 @@ static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc
 }
 
 /* A truly shared table: what would take it apart is refused. */
-static void survey_truly_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
-    struct pt_range s)
+static __attribute__((noinline)) void survey_truly_shared(struct pt_op *op, struct survey *q,
+    struct ptdesc *pt, unsigned l, struct pt_range s)
 {
 	switch (q->kind) {
 	case SURVEY_LOCK:
@@ -199,14 +199,10 @@ static void survey_truly_shared(struct pt_op *op, struct survey *q, struct ptdes
 	}
 }
 
-/* A table below, shared: nothing is locked. s is the part of the range that it covers. */
-static void survey_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+/* A leaf table shared copy-on-write: nothing is locked. s is the part of the range in it. */
+PF_HOT void survey_shared(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range s)
 {
-	if (PT_LOAD(&pt->shared, RELAXED) == SHARED_TRULY) {
-		survey_truly_shared(op, q, pt, l, s);
-		return;
-	}
 	if (wants_empty(q) && anything_in(op, pt, l, s)) {
 		op->err = -PT_EEXIST;
 	} else if (must_unshare(q, l + 1, s)) {
@@ -229,8 +225,8 @@ static void unlink_child(struct pt_op *op, struct ptdesc *parent, unsigned l, ui
  * Locks the table below an entry, unless it is shared or held already. NULL: it was dying and is
  * unlinked now; whoever meets it under the parent's lock does that (9).
  */
-static inline struct ptdesc *lock_child(struct pt_op *op, const struct survey *q,
-    struct ptdesc *parent, unsigned l, uint64_t va, pf_entry e)
+PF_HOT struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struct ptdesc *parent,
+    unsigned l, uint64_t va, pf_entry e)
 {
 	struct ptdesc *child = desc_at(op->memory, pf_table_pa(e, l));
 
@@ -268,11 +264,12 @@ static void survey_end(struct pt_op *op, struct survey *q, unsigned l, struct pt
 }
 
 /* e is the entry of pt that the slot is. */
-static inline void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+PF_HOT void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range s, pf_entry e)
 {
 	struct survey all;
 	struct ptdesc *child;
+	uint8_t shared;
 
 	if (!pf_is_table(e, l)) {
 		survey_end(op, q, l, s, e);
@@ -289,10 +286,26 @@ static inline void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc
 		all.kind = SURVEY_LOCK;
 		q = &all;
 	}
-	if (PT_LOAD(&child->shared, RELAXED))
+	shared = PT_LOAD(&child->shared, RELAXED);
+	if (shared == SHARED_TRULY)
+		survey_truly_shared(op, q, child, l - 1, s);
+	else if (shared)
 		survey_shared(op, q, child, l - 1, s);
 	else if (l > 1 || wants_empty(q))
 		survey(op, q, child, l - 1, s);
+}
+
+/* The entries of a table above level 0. */
+PF_HOT void survey_slots(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	const pf_entry *entry = entry_of(op->memory, pt, l, r.va);
+
+	for_each_slot (l, r, s) {
+		survey_slot(op, q, pt, l, s, pf_load_locked(entry++));
+		if (op->err)
+			return;
+	}
 }
 
 /*
@@ -302,8 +315,6 @@ static inline void survey_slot(struct pt_op *op, struct survey *q, struct ptdesc
 static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	const pf_entry *entry;
-
 	if (l == 0) {
 		/* A table without used entries is empty: its entries are not even looked at. */
 		if (wants_empty(q) && pt->used &&
@@ -314,12 +325,11 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
 	}
 	q->ring = l == 1 && op->flags & PT_DEPOSIT ? pt->pmd_huge_pte : NULL;
 	q->deposit = q->ring;
-	entry = entry_of(op->memory, pt, l, r.va);
-	for_each_slot (l, r, s) {
-		survey_slot(op, q, pt, l, s, pf_load_locked(entry++));
-		if (op->err)
-			return;
-	}
+	/* Most tables are below level 1: that is compiled apart. */
+	if (l == 1)
+		survey_slots(op, q, pt, 1, r);
+	else
+		survey_slots(op, q, pt, l, r);
 	/* The tables above have none. */
 	q->deposit = NULL;
 }

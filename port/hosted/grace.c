@@ -116,9 +116,20 @@ void port_section_enter_slow(void)
  * Acquire: sections from here on see all that was unlinked before the epoch was raised. Release:
  * whoever sees the announcement sees that earlier sections have ended.
  */
-void port_quiet(struct port_thread *self)
+static void announce(struct port_thread *self)
 {
 	PT_STORE(&self->seen, PT_LOAD(&port_epoch.now, ACQUIRE), RELEASE);
+}
+
+/* An inner section ends, or there is a new epoch. */
+void port_section_exit_slow(struct port_thread *self)
+{
+	if (self->depth) {
+		self->depth--;
+		return;
+	}
+	PT_STORE(&self->in, PORT_OUT, RELEASE);
+	announce(self);
 }
 
 uint64_t port_grace_start(void *ctx)
@@ -188,7 +199,7 @@ static void fence_and_ask(uintptr_t epoch)
 	}
 	port_fence_others();
 	for (uint32_t n = 0; n < end && ask; n++) {
-		uint32_t asked = PORT_ASKED;
+		uintptr_t asked = PORT_ASKED;
 
 		/* Not if another thread has the number by now: that one was not asked. */
 		(void)PT_CAS(&port_threads[n].strict, &asked, PORT_STRICT, ACQ_REL);
@@ -216,7 +227,7 @@ bool port_grace_done(void *ctx, uint64_t cookie)
 	if (!self->live)
 		self = port_thread_register();
 	if (self->in != PORT_IN)
-		port_quiet(self);
+		announce(self);
 	done = scan(epoch, false);
 	if (!done && ++self->polls >= PATIENCE) {
 		fence_and_ask(epoch);

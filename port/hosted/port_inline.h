@@ -26,14 +26,14 @@ enum {
 
 /* One registered thread. Written by the thread, read by those that wait for grace periods. */
 struct port_thread {
-	uint32_t in;     /* PORT_* */
-	uint32_t depth;  /* sections open inside the outermost one */
-	uint32_t strict; /* PORT_LAX to PORT_STRICT; only the thread itself goes back to lax */
-	uint32_t number; /* the CPU */
-	uint32_t live;   /* registered */
-	uint32_t polls;  /* times that it asked for a grace period in vain */
-	uint32_t fences; /* sections that it has entered strictly since it was made to */
-	uintptr_t seen;  /* port_epoch as of its last moment outside sections that it announced */
+	uintptr_t in;     /* PORT_* */
+	uintptr_t strict; /* PORT_LAX to PORT_STRICT; only the thread itself goes back to lax */
+	uintptr_t seen;   /* port_epoch as of its last moment outside sections that it announced */
+	uint32_t depth;   /* sections open inside the outermost one */
+	uint32_t number;  /* the CPU */
+	uint32_t live;    /* registered */
+	uint32_t polls;   /* times that it asked for a grace period in vain */
+	uint32_t fences;  /* sections that it has entered strictly since it was made to */
 } __attribute__((aligned(64)));
 
 /*
@@ -44,14 +44,14 @@ struct port_epoch {
 	uintptr_t now;
 } __attribute__((aligned(64)));
 
-extern struct port_epoch port_epoch;
+extern struct port_epoch port_epoch __attribute__((visibility("hidden")));
 extern __thread struct port_thread *port_self __attribute__((tls_model("initial-exec")));
 
 /* Where the inline calls end; port/hosted/thread.c, grace.c. */
 struct port_thread *port_thread_register(void) __attribute__((cold));
 void port_section_enter_slow(void) __attribute__((cold));
 void port_section_enter_strict(struct port_thread *self) __attribute__((cold));
-void port_quiet(struct port_thread *self) __attribute__((cold));
+void port_section_exit_slow(struct port_thread *self) __attribute__((cold));
 void port_wait(const uint32_t *addr, uint32_t value) __attribute__((cold));
 
 static inline unsigned port_cpu_pin(const struct pt_port *port, bool irq)
@@ -90,18 +90,34 @@ static inline void port_section_enter(const struct pt_port *port)
 		port_section_enter_strict(self);
 }
 
-static inline void port_section_exit(const struct pt_port *port)
+/* The same if it takes no call, which would cost the caller registers; false: nothing was done. */
+static inline bool port_section_try(const struct pt_port *port)
 {
 	struct port_thread *self = port_self;
 
 	(void)port;
-	if (__builtin_expect(self->depth != 0, 0)) {
-		self->depth--;
+	if (__builtin_expect(PT_LOAD(&self->in, RELAXED) != PORT_OUT, 0))
+		return false;
+	PT_STORE(&self->in, PORT_IN, RELAXED);
+	PT_COMPILER_FENCE();
+	if (__builtin_expect(PT_LOAD(&self->strict, RELAXED) == PORT_LAX, 1))
+		return true;
+	PT_STORE(&self->in, PORT_OUT, RELEASE);
+	return false;
+}
+
+static inline void port_section_exit(const struct pt_port *port)
+{
+	struct port_thread *self = port_self;
+	uintptr_t news = PT_LOAD(&port_epoch.now, RELAXED) ^ self->seen;
+
+	(void)port;
+	/* An epoch that is raised from here on is announced at the next exit. */
+	if (__builtin_expect((self->depth | news) != 0, 0)) {
+		port_section_exit_slow(self);
 		return;
 	}
 	PT_STORE(&self->in, PORT_OUT, RELEASE);
-	if (__builtin_expect(PT_LOAD(&port_epoch.now, RELAXED) != self->seen, 0))
-		port_quiet(self);
 }
 
 static inline void *port_phys_to_virt(const struct pt_port *port, uint64_t pa)

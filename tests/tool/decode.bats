@@ -30,7 +30,7 @@ says()
 
 @test "a 2 MiB page: read only, executable, global" {
 	says 0x00000000402001a5 1 "kind leaf" "address 0x40200000" "size 2097152" \
-		"says read exec user global accessed"
+		"says read user exec global accessed"
 }
 
 @test "a 1 GiB page with a protection key" {
