@@ -65,6 +65,7 @@ enum snap_vma_flags {
 struct snap_vma {
 	uint64_t start;
 	uint64_t end;
+	uint64_t anonymous;  /* bytes in anonymous pages; the zero page is none */
 	uint64_t huge_anon;  /* bytes in anonymous huge pages */
 	uint64_t huge_file;  /* bytes in huge pages of files and shared memory */
 	uint32_t flags;      /* enum snap_vma_flags */

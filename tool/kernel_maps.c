@@ -129,6 +129,7 @@ static void parse_field(struct snap_process *process, struct snap_vma *vma, cons
 		{"Rss:", &process->resident},
 		{"Private_Hugetlb:", &process->resident},
 		{"Shared_Hugetlb:", &process->resident},
+		{"Anonymous:", &vma->anonymous},
 		{"AnonHugePages:", &vma->huge_anon},
 		{"ShmemPmdMapped:", &vma->huge_file},
 		{"FilePmdMapped:", &vma->huge_file},

@@ -147,6 +147,18 @@ static int read_vma(struct snap_process *process, int fd, const struct snap_vma 
 	return 0;
 }
 
+/* The zero page looks like an anonymous one here; where there is none of these, all are it. */
+static void mark_zero(struct snap_process *process, size_t first, const struct snap_vma *vma)
+{
+	const uint32_t what = SNAP_PRESENT | SNAP_FILE;
+
+	if (vma->anonymous || vma->flags & SNAP_VMA_HUGETLB)
+		return;
+	for (size_t i = first; i < process->run_count; i++)
+		if ((process->runs[i].flags & what) == SNAP_PRESENT)
+			process->runs[i].flags |= SNAP_ZERO;
+}
+
 enum snap_state kernel_read_pagemap(struct snap_process *process, int fd)
 {
 	struct snap_cursor cursor = {0};
@@ -161,6 +173,7 @@ enum snap_state kernel_read_pagemap(struct snap_process *process, int fd)
 		error = read_vma(process, fd, vma, &cursor);
 		promote(process, first, vma->huge_anon, false);
 		promote(process, first, vma->huge_file, true);
+		mark_zero(process, first, vma);
 	}
 	return error ? kernel_errno_state(error) : SNAP_OK;
 }

@@ -229,6 +229,7 @@ static uint32_t flags_of_snap(const struct snap_run *run)
 	return (run->flags & SNAP_PRESENT ? TRACE_PAGE_PRESENT : 0u) |
 	       (run->flags & SNAP_ENTRY ? TRACE_PAGE_ENTRY : 0u) |
 	       (run->flags & SNAP_FILE ? TRACE_PAGE_FILE : 0u) |
+	       (run->flags & SNAP_ZERO ? TRACE_PAGE_ZERO : 0u) |
 	       (run->level ? TRACE_PAGE_HUGE : 0u);
 }
 
