@@ -49,15 +49,20 @@ static void print_head(const struct replay_report *report)
 		       "replayed\n");
 }
 
+static void print_levels(const char *what, const uint64_t tables[VMPTE_LEVELS])
+{
+	printf("  %s: %" PRIu64 " PTE, %" PRIu64 " PMD and %" PRIu64 " PUD tables\n", what,
+	    tables[0], tables[1], tables[2]);
+}
+
 static void print_difference(const struct replay_difference *first)
 {
-	uint64_t ours = first->ours[0] + first->ours[1] + first->ours[2];
-
 	printf("First difference, at checkpoint %" PRIu64 ": %s[%" PRIu32 "], space %" PRIu32
-	       ": the kernel counts %" PRIu64 " tables, the library has %" PRIu64 " (PTE %" PRIu64
-	       ", PMD %" PRIu64 ", PUD %" PRIu64 ").\n",
-	    first->checkpoint, first->name, first->pid, first->space, first->kernel, ours,
-	    first->ours[0], first->ours[1], first->ours[2]);
+	       ": the kernel counts %" PRIu64 " tables, the library has %" PRIu64 ".\n",
+	    first->checkpoint, first->name, first->pid, first->space, first->kernel,
+	    first->ours[0] + first->ours[1] + first->ours[2]);
+	print_levels("found", first->ours);
+	print_levels("the pages that were seen there need", first->needed);
 	if (first->call[0])
 		printf("  last call before it: %s\n", first->call);
 	if (first->va)

@@ -51,7 +51,8 @@ static json_t *difference_of(const struct replay_difference *first)
 	json_put_text(object, "name", first->name);
 	json_put_text(object, "call", first->call);
 	json_put_number(object, "kernel", first->kernel);
-	json_put(object, "ours", levels_of(first->ours, 3));
+	json_put(object, "ours", levels_of(first->ours, VMPTE_LEVELS));
+	json_put(object, "needed", levels_of(first->needed, VMPTE_LEVELS));
 	json_put_hex(object, "table_without_page", first->va);
 	return object;
 }

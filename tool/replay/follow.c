@@ -8,9 +8,6 @@
 #include "tool/replay/replay.h"
 #include "tool/tool.h"
 
-/* Levels whose tables VmPTE counts (rule 1): not the root, nor what is above three levels. */
-#define COUNTED_LEVELS 3u
-
 void replay_wrong(struct replay *r, const char *format, ...)
 {
 	va_list args;
@@ -81,7 +78,7 @@ static uint64_t tables_of(struct replay *r, const struct mirror *m, uint64_t our
 	for (unsigned l = 0; l < PT_MAX_LEVELS; l++)
 		ours[l] = stats.tables[l];
 	for (unsigned l = 0; l < levels; l++)
-		if (l < COUNTED_LEVELS || !has_rule(r, 1))
+		if (l < VMPTE_LEVELS || !has_rule(r, 1))
 			total += stats.tables[l];
 	return total;
 }
@@ -119,6 +116,7 @@ static void note_difference(struct replay *r, struct mirror *m, uint64_t kernel,
 	memcpy(first->call, m->call, sizeof(first->call));
 	first->kernel = kernel;
 	memcpy(first->ours, ours, sizeof(first->ours));
+	memcpy(first->needed, m->naive, sizeof(first->needed));
 	first->va = empty_region(r, m);
 }
 
@@ -132,7 +130,7 @@ static void compare(struct replay *r, struct mirror *m, const struct trace_event
 	r->result->sum_tables += kernel;
 	if (m->seen) {
 		r->result->naive_of++;
-		r->result->naive += m->naive == kernel;
+		r->result->naive += m->naive[0] + m->naive[1] + m->naive[2] == kernel;
 	}
 	if (total == kernel) {
 		r->result->equal++;

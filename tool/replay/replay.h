@@ -22,6 +22,9 @@
 /* Rules that can be left out, by their number in docs/replay-rules.md: to see what they are for. */
 #define REPLAY_RULES 14u
 
+/* Levels whose tables VmPTE counts (rule 1): not the root, nor what is above three levels. */
+#define VMPTE_LEVELS 3u
+
 enum replay_thp {
 	REPLAY_THP_RECORDED,
 	REPLAY_THP_NEVER,
@@ -46,6 +49,7 @@ struct replay_difference {
 	char call[160];  /* last call of the space before it */
 	uint64_t kernel; /* tables */
 	uint64_t ours[PT_MAX_LEVELS];
+	uint64_t needed[VMPTE_LEVELS]; /* by the pages that the last scan before it showed */
 	uint64_t va; /* a region for which a table is held and no page is known; 0: none */
 };
 
@@ -96,9 +100,9 @@ struct mirror {
 	struct vmas vmas;
 	struct shadow shadow;
 	struct place place;
-	uint64_t naive;  /* tables by the naive rule at the last full scan */
-	int64_t change;  /* tables that the kernel changed by itself, as recorded */
-	bool seen;       /* there was one since the last checkpoint */
+	uint64_t naive[VMPTE_LEVELS]; /* tables by the naive rule at the last full scan */
+	int64_t change;               /* tables that the kernel changed by itself, as recorded */
+	bool seen;                    /* there was one since the last checkpoint */
 	bool edited;     /* vmas.now was changed by a call, and not yet by what the kernel shows */
 	uint64_t copied; /* a fork under way: addresses below were copied */
 };

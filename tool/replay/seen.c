@@ -226,24 +226,22 @@ static void take_runs(struct replay *r, struct mirror *m, const struct trace_eve
 		take_hole(r, m, at, event->scan.end);
 }
 
-/* Tables if there were one for each region with a present page, at each level. */
-static uint64_t naive_tables(const struct mirror *m, const struct trace_event *event)
+/* Tables of a level if there were one for each region with a present page. */
+static uint64_t naive_tables(const struct mirror *m, const struct trace_event *event,
+    unsigned level)
 {
+	unsigned shift = shadow_region_shift(&m->shadow) + REGION_BITS * level;
 	uint64_t count = 0;
+	uint64_t next = 0; /* region not counted yet */
 
-	for (unsigned level = 0; level < 3; level++) {
-		unsigned shift = shadow_region_shift(&m->shadow) + REGION_BITS * level;
-		uint64_t next = 0; /* region not counted yet */
+	for (size_t i = 0; i < event->scan.count; i++) {
+		uint64_t first = event->scan.runs[i].start >> shift;
+		uint64_t last = (event->scan.runs[i].end - 1) >> shift;
 
-		for (size_t i = 0; i < event->scan.count; i++) {
-			uint64_t first = event->scan.runs[i].start >> shift;
-			uint64_t last = (event->scan.runs[i].end - 1) >> shift;
-
-			if (!(event->scan.runs[i].flags & TRACE_PAGE_PRESENT) || last < next)
-				continue;
-			count += last + 1 - (first > next ? first : next);
-			next = last + 1;
-		}
+		if (!(event->scan.runs[i].flags & TRACE_PAGE_PRESENT) || last < next)
+			continue;
+		count += last + 1 - (first > next ? first : next);
+		next = last + 1;
 	}
 	return count;
 }
@@ -262,7 +260,8 @@ void rules_scan(struct replay *r, struct mirror *m, const struct trace_event *ev
 	for (size_t i = 0; i < event->scan.count; i++)
 		remember_written(m, &event->scan.runs[i]);
 	if (why != TRACE_WHY_CALL) {
-		m->naive = naive_tables(m, event);
+		for (unsigned level = 0; level < VMPTE_LEVELS; level++)
+			m->naive[level] = naive_tables(m, event, level);
 		m->seen = true;
 	}
 	if (why == TRACE_WHY_EXEC && !has_rule(r, 14))
