@@ -287,6 +287,32 @@ started()
 	is $((1 << 5)) $(($(count page-flags) & 1 << 5)) # huge pages, by what smaps says
 }
 
+@test "PROCMAP_QUERY refused: the same lists of mappings" {
+	run -0 --separate-stderr refuse query "$PTDESC" record --check-all -o "$trace" -- nasty all
+	lawful
+}
+
+@test "lost samples are told and healed" {
+	local limit=/proc/sys/kernel/perf_event_mlock_kb
+	[ -w "$limit" ] && command -v setpriv >/dev/null || skip "needs root, to be somebody else"
+	cp "$PTDESC" ptdesc
+	chmod -R a+rX "$BATS_RUN_TMPDIR"
+	chmod a+w .
+	local before
+	before=$(<"$limit")
+	echo 8 >"$limit"
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --memlock=0 \
+		./ptdesc record -o lost.ptt -- behave faults 50000
+	echo "$before" >"$limit"
+	is 0 "$status"
+	trace=lost.ptt
+	lawful
+	is 1 "$(count faults_known)"
+	[[ $(count lost) -ge 1 ]]
+	[[ $(count check-heal) -ge 1 ]]
+	[[ ! $stderr == *" 0 samples lost"* ]]
+}
+
 @test "ptrace or seccomp refused: exit 4, what to change, and no trace" {
 	run -4 --separate-stderr refuse ptrace "$PTDESC" record -o "$trace" -- echo never
 	[[ $stderr == *ptrace_scope* ]]

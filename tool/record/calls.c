@@ -84,7 +84,7 @@ static bool advice_moves_pages(uint64_t advice)
 
 static void before_madvise(struct recorder *rec, struct task *task)
 {
-	look_vmas(rec, task);
+	look_vmas_near(rec, task, task->args[0], task->args[0] + task->args[1]);
 	if (advice_moves_pages(task->args[2]))
 		goes(rec, task, task->args[0], task->args[1]);
 }
@@ -271,6 +271,8 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 	if (!task->call || (space->blind && task->call->after != AFTER_TASK))
 		return RESUME_RUN;
 	task->freed = 0;
+	/* Before the call is in flight: stacks that have grown are still told before its faults. */
+	samples_flush(rec);
 	if (is_exclusive(task)) {
 		if (space->caller) {
 			task->call = NULL;
@@ -279,7 +281,6 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 		}
 		space->caller = task;
 	}
-	samples_flush(rec);
 	checkpoint_unmoved(rec, task);
 	if (task->call->before)
 		task->call->before(rec, task);
@@ -315,6 +316,30 @@ static void emit_call(struct recorder *rec, const struct task *task, int64_t res
 	task->space->stirred |= task->call->after == AFTER_VMAS;
 }
 
+/* Looks at the VMAs around what the call changed, if its arguments tell, else at all. */
+static void look_after(struct recorder *rec, const struct task *task, int64_t result)
+{
+	uint64_t start = task->args[0];
+
+	switch (task->call->nr) {
+	case SYS_mmap:
+		start = (uint64_t)result;
+		break;
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+	case SYS_madvise:
+		break;
+	default:
+		look_vmas(rec, task);
+		return;
+	}
+	if (result < 0)
+		look_vmas(rec, task);
+	else
+		look_vmas_near(rec, task, start, start + task->args[1] + KERNEL_PAGE - 1);
+}
+
 static void count_call(struct recorder *rec, struct task *task, bool failed)
 {
 	struct space *space = task->space;
@@ -346,7 +371,7 @@ void call_end(struct recorder *rec, struct task *task)
 		else
 			emit_call(rec, task, result);
 		if (task->call->after == AFTER_VMAS)
-			look_vmas(rec, task);
+			look_after(rec, task, result);
 		count_call(rec, task, failed);
 	}
 	call_drop(rec, task);
