@@ -12,6 +12,7 @@
 
 #include "tests/trace/example.h"
 #include "tests/trace/made.h"
+#include "tool/trace/trace_spaces.h"
 
 static const char bad_range[] = "a range is empty, out of order or not of whole pages";
 
@@ -179,13 +180,11 @@ static void test_very_large_events(void **state)
 	free(vmas);
 }
 
-static void test_too_large_an_event_is_refused(void **state)
+/* count mappings of 36 bytes each. */
+static struct trace_event large_event(struct trace_vma *vmas, size_t count)
 {
-	size_t count = 500000; /* of more than 34 bytes each */
-	struct trace_vma *vmas = calloc(count, sizeof(*vmas));
 	struct trace_event event = {.kind = TRACE_VMAS, .space = 1};
 
-	(void)state;
 	for (uint64_t i = 0; i < count; i++) {
 		vmas[i].start = i << 13;
 		vmas[i].end = vmas[i].start + 0x1000;
@@ -193,7 +192,18 @@ static void test_too_large_an_event_is_refused(void **state)
 	}
 	event.vmas.vmas = vmas;
 	event.vmas.count = count;
-	refused(event, "an event is larger than a block may be");
+	return event;
+}
+
+#define TOO_MANY   500000u
+#define ALL_BUT_40 465000u /* KiB of the largest block */
+
+static void test_too_large_an_event_is_refused(void **state)
+{
+	struct trace_vma *vmas = calloc(TOO_MANY, sizeof(*vmas));
+
+	(void)state;
+	refused(large_event(vmas, TOO_MANY), "an event is larger than a block may be");
 	free(vmas);
 }
 
@@ -202,38 +212,115 @@ static void put(struct trace_writer *writer, struct trace_event event, bool take
 	assert_int_equal(trace_write(writer, &event), taken);
 }
 
-/* What a file can make a reader keep is bounded; what is gone does not count. */
-static void test_mappings_at_a_time_are_bounded(void **state)
+/* What is kept goes out first if a large event does not fit behind it. */
+static void test_a_large_event_behind_others(void **state)
+{
+	struct trace_vma *vmas = calloc(ALL_BUT_40, sizeof(*vmas));
+	struct trace_header header = made_header(12);
+	struct trace_event event = {.kind = TRACE_FAULT, .space = 1};
+	struct trace_error error;
+	struct frames frames;
+	struct bytes file;
+	char path[64];
+	int fd = made_file(path);
+	struct trace_writer *writer = trace_create(path, &header, &error);
+
+	(void)state;
+	assert_non_null(writer);
+	put(writer, exec_event(), true);
+	for (unsigned i = 0; i < 50000; i++, event.va += 0x1000)
+		put(writer, event, true);
+	put(writer, large_event(vmas, ALL_BUT_40), true);
+	assert_true(trace_close(writer, 0, &error));
+	file = made_bytes(fd);
+	assert_int_equal(made_judge(12, file).events, 50002);
+	frames_take_apart(&frames, file);
+	assert_int_equal(frames.count, 4);
+	frames_free(&frames);
+	free(file.data);
+	free(vmas);
+}
+
+/* The second block says again what it could have told from the first. */
+static void test_each_block_stands_alone(void **state)
+{
+	static const uint8_t second[] = {0x06, 0x01, 0x04, 0x0a};
+	struct trace_header header = made_header(12);
+	struct trace_event event = exec_event();
+	struct trace_error error;
+	struct frames frames;
+	struct bytes file;
+	char path[64];
+	int fd = made_file(path);
+	struct trace_writer *writer = trace_create(path, &header, &error);
+
+	(void)state;
+	assert_non_null(writer);
+	event.time = 1000000000;
+	put(writer, event, true);
+	event = (struct trace_event){.kind = TRACE_FAULT, .space = 1, .task = 2, .va = 0x5000};
+	put(writer, event, true);
+	assert_true(trace_flush(writer));
+	put(writer, event, true);
+	assert_true(trace_close(writer, 0, &error));
+	file = made_bytes(fd);
+	frames_take_apart(&frames, file);
+	assert_int_equal(frames.count, 4);
+	assert_int_equal(frames.frames[2].raw.size, sizeof(second));
+	assert_memory_equal(frames.frames[2].raw.data, second, sizeof(second));
+	frames_free(&frames);
+	free(file.data);
+}
+
+/* As many mappings as may be: 64 spaces with as many each. */
+#define EACH (TRACE_SPANS / 64)
+
+static struct trace_writer *filled(const struct trace_vma *vmas)
 {
 	struct trace_header header = made_header(12);
 	struct trace_event event = {.kind = TRACE_VMAS, .space = 1};
-	struct trace_vma *vmas = calloc(1u << 16, sizeof(*vmas));
 	struct trace_error error;
 	struct trace_writer *writer = trace_create("/dev/null", &header, &error);
 
-	(void)state;
-	for (uint64_t i = 0; i < 1u << 16; i++)
-		vmas[i] = (struct trace_vma){.start = i << 12, .end = (i + 1) << 12};
+	assert_non_null(writer);
 	event.vmas.vmas = vmas;
-	event.vmas.count = 1u << 16;
+	event.vmas.count = EACH;
 	put(writer, exec_event(), true);
 	put(writer, event, true);
 	event = (struct trace_event){.kind = TRACE_FORK, .parent = 1};
 	for (event.space = 2; event.space <= 64; event.space++)
 		put(writer, event, true);
-	put(writer, (struct trace_event){.kind = TRACE_GONE, .space = 64}, true);
-	put(writer, event, true);
-	event = (struct trace_event){.kind = TRACE_VMAS, .space = 1};
-	event.vmas.vmas = vmas;
-	event.vmas.count = 1;
-	event.vmas.keep_last = (1u << 16) - 1;
-	put(writer, event, true);
-	event.vmas.count = 1u << 16;
-	event.vmas.keep_last = 0;
-	put(writer, event, true);
-	put(writer, (struct trace_event){.kind = TRACE_FORK, .space = 70, .parent = 1}, false);
+	return writer;
+}
+
+static void refuses_more(struct trace_writer *writer, struct trace_event event)
+{
+	struct trace_error error;
+
+	put(writer, event, false);
 	assert_false(trace_close(writer, 0, &error));
 	assert_string_equal(error.what, "more mappings at a time than a trace may have");
+}
+
+/* What a file can make a reader keep is bounded; what is gone does not count. */
+static void test_mappings_at_a_time_are_bounded(void **state)
+{
+	struct trace_vma *vmas = calloc(EACH + 1, sizeof(*vmas));
+	struct trace_event again = {.kind = TRACE_VMAS, .space = 2};
+	struct trace_writer *writer;
+
+	(void)state;
+	for (uint64_t i = 0; i <= EACH; i++)
+		vmas[i] = (struct trace_vma){.start = i << 12, .end = (i + 1) << 12};
+	writer = filled(vmas);
+	put(writer, (struct trace_event){.kind = TRACE_GONE, .space = 64}, true);
+	put(writer, (struct trace_event){.kind = TRACE_FORK, .space = 65, .parent = 1}, true);
+	again.vmas.vmas = vmas;
+	again.vmas.count = EACH;
+	put(writer, again, true);
+	refuses_more(writer, (struct trace_event){.kind = TRACE_FORK, .space = 66, .parent = 1});
+	again.vmas.count = EACH + 1;
+	refuses_more(filled(vmas), again);
 	free(vmas);
 }
 
@@ -293,7 +380,8 @@ static void test_flush_puts_out_what_is_much_or_old(void **state)
 	assert_true(trace_write(writer, &event) && trace_flush(writer));
 	assert_true(trace_written(writer) > before);
 	before = trace_written(writer);
-	event.kind = TRACE_FAULT;
+	/* A fault has no time: what stands there is not looked at. */
+	event = (struct trace_event){.kind = TRACE_FAULT, .space = 1, .time = UINT64_MAX};
 	for (unsigned i = 0; i < 1000; i++) {
 		event.va += 0x1000;
 		assert_true(trace_write(writer, &event) && trace_flush(writer));
@@ -304,6 +392,12 @@ static void test_flush_puts_out_what_is_much_or_old(void **state)
 		assert_true(trace_write(writer, &event) && trace_flush(writer));
 	}
 	assert_true(trace_written(writer) > before);
+	before = trace_written(writer);
+	for (unsigned i = 0; i < 128 << 10; i++) {
+		event.va += 0x1000;
+		assert_true(trace_write(writer, &event));
+	}
+	assert_true(trace_written(writer) > before); /* without being asked */
 	assert_true(trace_close(writer, 0, &error));
 }
 
@@ -315,6 +409,8 @@ int main(void)
 		cmocka_unit_test(test_last_number_of_a_space),
 		cmocka_unit_test(test_very_large_events),
 		cmocka_unit_test(test_too_large_an_event_is_refused),
+		cmocka_unit_test(test_a_large_event_behind_others),
+		cmocka_unit_test(test_each_block_stands_alone),
 		cmocka_unit_test(test_mappings_at_a_time_are_bounded),
 		cmocka_unit_test(test_a_full_disk_leaves_whole_blocks),
 		cmocka_unit_test(test_flush_puts_out_what_is_much_or_old),

@@ -41,8 +41,7 @@ struct trace_header {
 enum trace_kind {
 	/* A task has a new, empty space: the program's start and each exec. */
 	TRACE_EXEC,
-	/* A task made a child with a copy of its space: its list of VMAs is the parent's to begin
-	   with. */
+	/* A task made a child with a copy of its space, list of VMAs included. */
 	TRACE_FORK,
 	/* A task made another one in the same space: a thread, or a vfork child until its exec. */
 	TRACE_TASK,
@@ -183,7 +182,7 @@ struct trace_writer *trace_create(const char *path, const struct trace_header *h
 /*
  * Adds an event. False: the disk is full, or no reader would take this event; trace_close says why,
  * all later calls fail, and the trace ends before this event, or a block earlier. Fields that the
- * kind does not have are not looked at. A list or a scan of a million elements is still well.
+ * kind does not have are not looked at. 300,000 VMAs, or 2,000,000 runs, are not too many.
  */
 bool trace_write(struct trace_writer *writer, const struct trace_event *event);
 

@@ -168,8 +168,10 @@ static bool read_end(struct trace_reader *reader)
 			    "the end tells of another number of events than there were");
 	}
 	status = trace_get_signed(&reader->in);
-	if (reader->in.bad || reader->in.at != reader->in.end || status != (int)status)
+	if (reader->in.bad || reader->in.at != reader->in.end)
 		return fail(reader, reader->block, "the end is not as long as an end is");
+	if (status != (int)status)
+		return fail(reader, reader->block, "the exit status is none");
 	if (reader->next != reader->size)
 		return fail(reader, reader->next, "there is something behind the end");
 	reader->status = (int)status;

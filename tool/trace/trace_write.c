@@ -221,7 +221,7 @@ bool trace_write(struct trace_writer *writer, const struct trace_event *event)
 	if (!keep(writer, event))
 		return false;
 	writer->counts[event->kind]++;
-	if (event->time)
+	if (TRACE_BIT(event->kind) & TRACE_WITH_TIME)
 		writer->now = event->time;
 	return writer->raw.size < BLOCK_USUAL || put_events(writer);
 }
