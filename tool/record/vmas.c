@@ -262,29 +262,42 @@ static bool query_all(struct recorder *rec, const struct task *task, uint64_t va
 	return !errno || errno == ENOENT;
 }
 
+static bool in_order(const struct trace_vma *vmas, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (vmas[i].start < vmas[i - 1].end)
+			return false;
+	}
+	return true;
+}
+
+/* Makes rec->vmas of the space's, and of the kernel's for those that touch [first, last]. */
+static bool replace_near(struct recorder *rec, const struct task *task, uint64_t first,
+    uint64_t last, size_t *count)
+{
+	const struct space *space = task->space;
+	size_t after = count_below(space, first);
+
+	*count = copy_vmas(rec, 0, space->vmas, after);
+	if (!query_all(rec, task, first, last, count)) {
+		rec->no_query |= errno == ENOTTY;
+		return false;
+	}
+	while (after < space->vma_count && space->vmas[after].start <= last)
+		after++;
+	*count = copy_vmas(rec, *count, &space->vmas[after], space->vma_count - after);
+	return in_order(rec->vmas, *count);
+}
+
 bool look_vmas_near(struct recorder *rec, const struct task *task, uint64_t start, uint64_t end)
 {
-	struct space *space = task->space;
-	uint64_t first = start ? start - 1 : 0;
-	size_t before = count_below(space, first);
-	size_t count = copy_vmas(rec, 0, space->vmas, before);
-	size_t after = before;
+	size_t count;
 
-	/* A neighbour may have become one with what the call made. */
-	if (space->blind || rec->no_query || start > end ||
-	    !query_all(rec, task, first, end, &count)) {
-		rec->no_query |= errno == ENOTTY;
+	/* The neighbours too: they may have become one with what the call made. */
+	if (task->space->blind || rec->no_query || start > end ||
+	    !replace_near(rec, task, start ? start - 1 : 0, end, &count))
 		return look_vmas(rec, task);
-	}
-	while (after < space->vma_count && space->vmas[after].start <= end)
-		after++;
-	/* What does not fit was not as we knew it. */
-	if ((before && count > before && rec->vmas[before].start < space->vmas[before - 1].end) ||
-	    (after < space->vma_count && count &&
-		rec->vmas[count - 1].end > space->vmas[after].start))
-		return look_vmas(rec, task);
-	count = copy_vmas(rec, count, &space->vmas[after], space->vma_count - after);
-	take_list(rec, space, count);
+	take_list(rec, task->space, count);
 	return true;
 }
 
