@@ -111,6 +111,8 @@ started()
 	is 21 "$(count gone)"
 	behaves 0 vforks 20
 	is 20 "$(count check-leave)"
+	behaves 0 spawns 60
+	is 60 "$(count task)"
 	behaves 137 orphan
 	is 2 "$(count gone)"
 }

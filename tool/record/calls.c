@@ -384,6 +384,11 @@ void call_made_task(struct recorder *rec, struct task *task, pid_t child)
 	call_drop(rec, task);
 }
 
+bool call_is_exec(const struct task *task)
+{
+	return task->call && task->call->after == AFTER_EXEC;
+}
+
 uint64_t call_clone_flags(const struct task *task)
 {
 	if (!task->call)

@@ -215,6 +215,9 @@ void call_made_task(struct recorder *rec, struct task *task, pid_t child);
 /* Forgets the call that is in flight, and lets those go on that wait for it. */
 void call_drop(struct recorder *rec, struct task *task);
 
+/* Whether it is executing another program. */
+bool call_is_exec(const struct task *task);
+
 /* The flags of clone, whichever call it was; CLONE_VM and CLONE_VFORK for vfork. */
 uint64_t call_clone_flags(const struct task *task);
 
@@ -261,6 +264,12 @@ void task_queue_put(struct task_queue *queue, struct task *task);
 void task_queue_remove(struct task *task);
 
 struct space *space_new(struct recorder *rec);
+
+/*
+ * A task through which /proc shows the space; one that is stopped, if there is: others may end
+ * while they are looked at. NULL: none is certain to be still in it.
+ */
+const struct task *space_witness(const struct space *space);
 
 /* --- samples.c ---------------------------------------------------------------------------------
  */

@@ -319,11 +319,12 @@ static void emit_fault(struct recorder *rec, const struct sample *sample)
 {
 	const struct task *task = task_find(rec, sample->tid);
 	struct space *space = task ? task->space : NULL;
+	const struct task *witness;
 
 	if (!space || space->blind || sample->va >= KERNEL_USER_END)
 		return;
-	if (!space->caller && !look_find(space, sample->va))
-		look_vmas(rec, task);
+	if (!space->caller && !look_find(space, sample->va) && (witness = space_witness(space)))
+		look_vmas(rec, witness);
 	record_emit(rec, &(struct trace_event){.kind = TRACE_FAULT,
 				 .space = space->number,
 				 .task = (uint32_t)sample->tid,

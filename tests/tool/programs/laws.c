@@ -119,6 +119,9 @@ static void take_vmas(const struct trace_event *event, struct seen *seen)
 	if (!seen->listed)
 		law(!event->vmas.keep_first && !event->vmas.keep_last, event,
 		    "the first list is not whole");
+	else
+		law(event->vmas.keep_first || event->vmas.keep_last, event,
+		    "the list is another one");
 	seen->relisted = seen->listed && seen->last == TRACE_VMAS;
 	seen->listed = true;
 	for (size_t i = 0; i < event->vmas.count; i++)
