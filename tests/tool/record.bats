@@ -316,6 +316,7 @@ started()
 }
 
 @test "ptrace or seccomp refused: exit 4, what to change, and no trace" {
+	export ASAN_OPTIONS=detect_leaks=0 # that needs ptrace as well
 	run -4 --separate-stderr refuse ptrace "$PTDESC" record -o "$trace" -- echo never
 	[[ $stderr == *ptrace_scope* ]]
 	is "" "$output"
