@@ -294,25 +294,34 @@ started()
 	lawful
 }
 
+# tiny_rings COMMAND...: as another user, for whom perf may lock next to no memory.
+tiny_rings()
+{
+	local limit=/proc/sys/kernel/perf_event_mlock_kb before
+	before=$(<"$limit")
+	echo 8 >"$limit"
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
+		prlimit --memlock=0 "$@"
+	echo "$before" >"$limit"
+	is 0 "$status"
+}
+
 @test "lost samples are told and healed" {
-	local limit=/proc/sys/kernel/perf_event_mlock_kb
-	[ -w "$limit" ] && command -v setpriv >/dev/null || skip "needs root, to be somebody else"
+	[ -w /proc/sys/kernel/perf_event_mlock_kb ] || skip "needs root, to be somebody else"
+	command -v setpriv >/dev/null || skip "no setpriv"
 	cp "$PTDESC" ptdesc
 	chmod -R a+rX "$BATS_RUN_TMPDIR"
 	chmod a+w .
-	local before
-	before=$(<"$limit")
-	echo 8 >"$limit"
-	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --memlock=0 \
-		./ptdesc record -o lost.ptt -- behave faults 50000
-	echo "$before" >"$limit"
-	is 0 "$status"
 	trace=lost.ptt
-	lawful
-	is 1 "$(count faults_known)"
+	for _ in 1 2 3 4 5; do # they may be taken out in time, all of them
+		tiny_rings ./ptdesc record -o "$trace" -- behave faults 50000
+		lawful
+		is 1 "$(count faults_known)"
+		[ "$(count lost)" -eq 0 ] || break
+	done
 	[[ $(count lost) -ge 1 ]]
 	[[ $(count check-heal) -ge 1 ]]
-	[[ ! $stderr == *" 0 samples lost"* ]]
+	[[ $stderr != *" 0 samples lost"* ]]
 }
 
 @test "ptrace or seccomp refused: exit 4, what to change, and no trace" {
