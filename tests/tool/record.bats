@@ -234,6 +234,10 @@ started()
 	is 1 "$(count kernel)"
 	# What a read beyond the file's end left: a table of level 1, and maybe the one above.
 	[[ $(count change) =~ ^[12]$ ]]
+	# The tables of 8 MiB that a child collapses, and later its parent.
+	record 0 -- nasty shared-huge
+	lawful
+	[[ $(count change) -le -4 ]]
 }
 
 @test "another user, and in a user namespace" {

@@ -23,6 +23,7 @@
 #define NR_MSEAL                   462
 #define PR_SET_VMA_CALL            0x53564d41u
 #define MADV_LAST_OF_FLAGS         19 /* KEEPONFORK */
+#define MADV_COLLAPSE_CALL         25
 
 /* The kernel's own: the call will begin again, and has done nothing. */
 #define ERESTART_FIRST 512
@@ -82,11 +83,36 @@ static bool advice_moves_pages(uint64_t advice)
 	       advice > MADV_LAST_OF_FLAGS;
 }
 
+/*
+ * Pages of a file that become one huge page lose their tables in all spaces that map them. What
+ * the others have before and after tells how many went without a call of theirs.
+ */
+static bool takes_from_others(const struct task *task)
+{
+	const struct trace_vma *vma = look_find(task->space, task->args[0]);
+
+	return task->call->nr == SYS_madvise && task->args[2] == MADV_COLLAPSE_CALL && vma &&
+	       vma->flags & TRACE_VMA_FILE;
+}
+
+static void check_others(struct recorder *rec, const struct space *space,
+    void (*check)(struct recorder *, struct space *, enum trace_why))
+{
+	struct space *other;
+
+	for (other = TAILQ_FIRST(&rec->spaces); other; other = TAILQ_NEXT(other, link)) {
+		if (other != space)
+			check(rec, other, TRACE_WHY_EVERY);
+	}
+}
+
 static void before_madvise(struct recorder *rec, struct task *task)
 {
 	look_vmas_near(rec, task, task->args[0], task->args[0] + task->args[1]);
 	if (advice_moves_pages(task->args[2]))
 		goes(rec, task, task->args[0], task->args[1]);
+	if (takes_from_others(task))
+		check_others(rec, task->space, checkpoint_make);
 }
 
 static void before_process_madvise(struct recorder *rec, struct task *task)
@@ -348,6 +374,8 @@ static void count_call(struct recorder *rec, struct task *task, bool failed)
 		checkpoint_ask(rec, space, TRACE_WHY_FREED);
 	else if (++space->calls >= rec->every)
 		checkpoint_ask(rec, space, TRACE_WHY_EVERY);
+	if (takes_from_others(task))
+		check_others(rec, space, checkpoint_ask);
 }
 
 void call_end(struct recorder *rec, struct task *task)
