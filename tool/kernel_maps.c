@@ -54,8 +54,11 @@ bool kernel_parse_maps_line(const char *line, struct kernel_maps_line *out)
 		return false;
 	out->rights = at;
 	at = strchr(at, ' ');
-	if (!at++ || !take_number(&at, 16, ' ', &offset) ||
-	    !take_number(&at, 16, ':', &out->major) || !take_number(&at, 16, ' ', &out->minor))
+	if (!at)
+		return false;
+	at++;
+	if (!take_number(&at, 16, ' ', &offset) || !take_number(&at, 16, ':', &out->major) ||
+	    !take_number(&at, 16, ' ', &out->minor))
 		return false;
 	out->inode = strtoull(at, NULL, 10);
 	out->name = at + strspn(at, "0123456789");

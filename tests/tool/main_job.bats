@@ -65,6 +65,7 @@ started()
 @test "where recording is refused, that is said and the recorded traces are replayed" {
 	export PTDESC
 	"${CC:-cc}" -std=c11 -O1 -o "$BATS_TEST_TMPDIR/refuse" "$BATS_TEST_DIRNAME/programs/refuse.c"
+	export ASAN_OPTIONS=detect_leaks=0 # that needs ptrace as well
 	run --separate-stderr "$BATS_TEST_TMPDIR/refuse" ptrace "$ROOT/scripts/main_job.sh"
 	[ "$status" -le 1 ]
 	[[ $stderr == *"recording is not permitted here"* ]]

@@ -111,6 +111,8 @@ started()
 	is 21 "$(count gone)"
 	behaves 0 vforks 20
 	is 20 "$(count check-leave)"
+	behaves 0 spawns 60
+	is 60 "$(count task)"
 	behaves 137 orphan
 	is 2 "$(count gone)"
 }
@@ -232,6 +234,10 @@ started()
 	is 1 "$(count kernel)"
 	# What a read beyond the file's end left: a table of level 1, and maybe the one above.
 	[[ $(count change) =~ ^[12]$ ]]
+	# The tables of 8 MiB that a child collapses, and later its parent.
+	record 0 -- nasty shared-huge
+	lawful
+	[[ $(count change) -le -4 ]]
 }
 
 @test "another user, and in a user namespace" {
@@ -287,7 +293,43 @@ started()
 	is $((1 << 5)) $(($(count page-flags) & 1 << 5)) # huge pages, by what smaps says
 }
 
+@test "PROCMAP_QUERY refused: the same lists of mappings" {
+	run -0 --separate-stderr refuse query "$PTDESC" record --check-all -o "$trace" -- nasty all
+	lawful
+}
+
+# tiny_rings COMMAND...: as another user, for whom perf may lock next to no memory.
+tiny_rings()
+{
+	local limit=/proc/sys/kernel/perf_event_mlock_kb before
+	before=$(<"$limit")
+	echo 8 >"$limit"
+	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
+		prlimit --memlock=0 "$@"
+	echo "$before" >"$limit"
+	is 0 "$status"
+}
+
+@test "lost samples are told and healed" {
+	[ -w /proc/sys/kernel/perf_event_mlock_kb ] || skip "needs root, to be somebody else"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	cp "$PTDESC" ptdesc
+	chmod -R a+rX "$BATS_RUN_TMPDIR"
+	chmod a+w .
+	trace=lost.ptt
+	for _ in 1 2 3 4 5; do # they may be taken out in time, all of them
+		tiny_rings ./ptdesc record -o "$trace" -- behave faults 50000
+		lawful
+		is 1 "$(count faults_known)"
+		[ "$(count lost)" -eq 0 ] || break
+	done
+	[[ $(count lost) -ge 1 ]]
+	[[ $(count check-heal) -ge 1 ]]
+	[[ $stderr != *" 0 samples lost"* ]]
+}
+
 @test "ptrace or seccomp refused: exit 4, what to change, and no trace" {
+	export ASAN_OPTIONS=detect_leaks=0 # that needs ptrace as well
 	run -4 --separate-stderr refuse ptrace "$PTDESC" record -o "$trace" -- echo never
 	[[ $stderr == *ptrace_scope* ]]
 	is "" "$output"

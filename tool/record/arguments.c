@@ -100,6 +100,8 @@ void arguments_keep_ranges(struct recorder *rec, struct task *task)
 	list->count = count;
 	list->target = pid_of(task, (int)task->args[0]);
 	target = task_find(rec, list->target);
+	if (target && target->space)
+		target = space_witness(target->space);
 	for (size_t i = 0; target && target->space && i < count; i++) {
 		uint64_t start = (uintptr_t)list->ranges[i].iov_base;
 

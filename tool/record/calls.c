@@ -23,6 +23,7 @@
 #define NR_MSEAL                   462
 #define PR_SET_VMA_CALL            0x53564d41u
 #define MADV_LAST_OF_FLAGS         19 /* KEEPONFORK */
+#define MADV_COLLAPSE_CALL         25
 
 /* The kernel's own: the call will begin again, and has done nothing. */
 #define ERESTART_FIRST 512
@@ -82,11 +83,36 @@ static bool advice_moves_pages(uint64_t advice)
 	       advice > MADV_LAST_OF_FLAGS;
 }
 
+/*
+ * Pages of a file that become one huge page lose their tables in all spaces that map them. What
+ * the others have before and after tells how many went without a call of theirs.
+ */
+static bool takes_from_others(const struct task *task)
+{
+	const struct trace_vma *vma = look_find(task->space, task->args[0]);
+
+	return task->call->nr == SYS_madvise && task->args[2] == MADV_COLLAPSE_CALL && vma &&
+	       vma->flags & TRACE_VMA_FILE;
+}
+
+static void check_others(struct recorder *rec, const struct space *space,
+    void (*check)(struct recorder *, struct space *, enum trace_why))
+{
+	struct space *other;
+
+	for (other = TAILQ_FIRST(&rec->spaces); other; other = TAILQ_NEXT(other, link)) {
+		if (other != space)
+			check(rec, other, TRACE_WHY_EVERY);
+	}
+}
+
 static void before_madvise(struct recorder *rec, struct task *task)
 {
-	look_vmas(rec, task);
+	look_vmas_near(rec, task, task->args[0], task->args[0] + task->args[1]);
 	if (advice_moves_pages(task->args[2]))
 		goes(rec, task, task->args[0], task->args[1]);
+	if (takes_from_others(task))
+		check_others(rec, task->space, checkpoint_make);
 }
 
 static void before_process_madvise(struct recorder *rec, struct task *task)
@@ -271,6 +297,8 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 	if (!task->call || (space->blind && task->call->after != AFTER_TASK))
 		return RESUME_RUN;
 	task->freed = 0;
+	/* Before the call is in flight: stacks that have grown are still told before its faults. */
+	samples_flush(rec);
 	if (is_exclusive(task)) {
 		if (space->caller) {
 			task->call = NULL;
@@ -279,7 +307,6 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 		}
 		space->caller = task;
 	}
-	samples_flush(rec);
 	checkpoint_unmoved(rec, task);
 	if (task->call->before)
 		task->call->before(rec, task);
@@ -315,6 +342,30 @@ static void emit_call(struct recorder *rec, const struct task *task, int64_t res
 	task->space->stirred |= task->call->after == AFTER_VMAS;
 }
 
+/* Looks at the VMAs around what the call changed, if its arguments tell, else at all. */
+static void look_after(struct recorder *rec, const struct task *task, int64_t result)
+{
+	uint64_t start = task->args[0];
+
+	switch (task->call->nr) {
+	case SYS_mmap:
+		start = (uint64_t)result;
+		break;
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+	case SYS_madvise:
+		break;
+	default:
+		look_vmas(rec, task);
+		return;
+	}
+	if (result < 0)
+		look_vmas(rec, task);
+	else
+		look_vmas_near(rec, task, start, start + task->args[1] + KERNEL_PAGE - 1);
+}
+
 static void count_call(struct recorder *rec, struct task *task, bool failed)
 {
 	struct space *space = task->space;
@@ -323,6 +374,8 @@ static void count_call(struct recorder *rec, struct task *task, bool failed)
 		checkpoint_ask(rec, space, TRACE_WHY_FREED);
 	else if (++space->calls >= rec->every)
 		checkpoint_ask(rec, space, TRACE_WHY_EVERY);
+	if (takes_from_others(task))
+		check_others(rec, space, checkpoint_ask);
 }
 
 void call_end(struct recorder *rec, struct task *task)
@@ -346,7 +399,7 @@ void call_end(struct recorder *rec, struct task *task)
 		else
 			emit_call(rec, task, result);
 		if (task->call->after == AFTER_VMAS)
-			look_vmas(rec, task);
+			look_after(rec, task, result);
 		count_call(rec, task, failed);
 	}
 	call_drop(rec, task);
@@ -357,6 +410,11 @@ void call_made_task(struct recorder *rec, struct task *task, pid_t child)
 	if (task->call)
 		emit_call(rec, task, child);
 	call_drop(rec, task);
+}
+
+bool call_is_exec(const struct task *task)
+{
+	return task->call && task->call->after == AFTER_EXEC;
 }
 
 uint64_t call_clone_flags(const struct task *task)

@@ -136,26 +136,15 @@ static bool finish_calls(struct recorder *rec, struct space *space)
 	return still;
 }
 
-/* One that is stopped, if there is: the others may end while they are looked at. */
-static const struct task *witness_of(const struct space *space)
-{
-	const struct task *task = TAILQ_FIRST(&space->tasks);
-
-	while (task && !task->stopped)
-		task = TAILQ_NEXT(task, in_space);
-	return task ? task : TAILQ_FIRST(&space->tasks);
-}
-
 /* One look; false: the tables moved meanwhile. */
 static bool look(struct recorder *rec, struct space *space, enum trace_why why, uint64_t *vmpte)
 {
-	const struct task *witness = witness_of(space);
+	const struct task *witness = space_witness(space);
 	uint64_t before;
 	uint64_t faults;
 
 	samples_flush(rec);
-	look_vmas(rec, witness);
-	if (!look_vmpte(witness, &before))
+	if (!witness || !look_vmas(rec, witness) || !look_vmpte(witness, &before))
 		return false;
 	faults = space->faults;
 	look_all(rec, witness, why);
@@ -237,7 +226,7 @@ static void emit_check(struct recorder *rec, const struct space *space, enum tra
 {
 	record_emit(rec, &(struct trace_event){.kind = TRACE_CHECK,
 				 .space = space->number,
-				 .task = (uint32_t)witness_of(space)->tid,
+				 .task = (uint32_t)space_witness(space)->tid,
 				 .time = record_time(rec),
 				 .check = {.why = why, .vmpte = vmpte, .moved = !still}});
 	rec->counts.checkpoints++;

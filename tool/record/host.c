@@ -76,7 +76,7 @@ static void read_mode(const char *file, char mode[32])
 	snprintf(path, sizeof(path), "/sys/kernel/mm/transparent_hugepage/%s", file);
 	stream = fopen(path, "re");
 	if (!stream || fscanf(stream, "%*[^[][%31[a-z_]", mode) != 1)
-		strcpy(mode, "unknown");
+		snprintf(mode, 32, "unknown");
 	if (stream)
 		fclose(stream);
 }

@@ -11,7 +11,8 @@
  *  arguments.c   what the arguments of these calls point to
  *  tasks.c       threads, and the address spaces that they share
  *  samples.c     page faults, from perf's rings to the trace
- *  look.c        VMAs, pages, VmPTE
+ *  vmas.c        the kernel's list of VMAs
+ *  look.c        pages, VmPTE
  *  checkpoint.c  all of that at rest
  *  restart.c     keeps the program from seeing EINTR because of us
  *  host.c        what this machine is
@@ -55,12 +56,13 @@ struct task {
 	struct madvise_list *ranges; /* of process_madvise */
 };
 
+TAILQ_HEAD(task_list, task);
 TAILQ_HEAD(task_queue, task);
 
 struct space {
 	uint32_t number;
 	TAILQ_ENTRY(space) link;
-	TAILQ_HEAD(, task) tasks;
+	struct task_list tasks;
 	size_t task_count;
 	struct task *caller;    /* whose memory call is in flight */
 	struct task_queue held; /* at the entry of another one */
@@ -126,6 +128,7 @@ struct recorder {
 	struct task_queue unclaimed; /* have stopped, but nobody said yet whose child they are */
 	bool due;                    /* some space is */
 	bool killed;                 /* the recording ends before the program */
+	bool no_query;               /* the kernel has no PROCMAP_QUERY */
 	bool told_foreign;
 	bool told_blind;
 	char *text; /* of maps */
@@ -212,6 +215,9 @@ void call_made_task(struct recorder *rec, struct task *task, pid_t child);
 /* Forgets the call that is in flight, and lets those go on that wait for it. */
 void call_drop(struct recorder *rec, struct task *task);
 
+/* Whether it is executing another program. */
+bool call_is_exec(const struct task *task);
+
 /* The flags of clone, whichever call it was; CLONE_VM and CLONE_VFORK for vfork. */
 uint64_t call_clone_flags(const struct task *task);
 
@@ -259,6 +265,12 @@ void task_queue_remove(struct task *task);
 
 struct space *space_new(struct recorder *rec);
 
+/*
+ * A task through which /proc shows the space; one that is stopped, if there is: others may end
+ * while they are looked at. NULL: none is certain to be still in it.
+ */
+const struct task *space_witness(const struct space *space);
+
 /* --- samples.c ---------------------------------------------------------------------------------
  */
 
@@ -270,7 +282,8 @@ void samples_flush(struct recorder *rec);
 
 void samples_close(struct recorder *rec);
 
-/* --- look.c ------------------------------------------------------------------------------------
+/* --- vmas.c and look.c
+ * ------------------------------------------------------------------------------------
  */
 
 /* Whether the kernel lets us look at the task's space. */
@@ -278,6 +291,9 @@ bool look_may(const struct task *task);
 
 /* Reads the VMAs of the task's space; writes them if they differ. False: they cannot be read. */
 bool look_vmas(struct recorder *rec, const struct task *task);
+
+/* The same if only a call of that range can have changed them. */
+bool look_vmas_near(struct recorder *rec, const struct task *task, uint64_t start, uint64_t end);
 
 /* Writes what is in a range. */
 void look_range(struct recorder *rec, const struct task *task, uint64_t start, uint64_t end);

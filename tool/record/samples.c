@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Pages of a ring: halved until the limit of locked memory allows them. */
+/* Pages of a ring, if nothing speaks against it. */
 #define RING_PAGES 512u
 
 /* The thread wakes when so many bytes have come, of 32 for each fault; and then wakes the loop. */
@@ -49,6 +49,7 @@ struct pile {
 struct samples {
 	struct ring *rings;
 	size_t ring_count;
+	size_t ring_room;
 	pthread_t loop;
 	pthread_t thread;
 	bool threaded;
@@ -60,7 +61,7 @@ struct samples {
 	struct pile sorted;
 };
 
-static int open_event(uint64_t config, pid_t child, int cpu)
+static int open_event(uint64_t config, pid_t child, int cpu, uint64_t size)
 {
 	struct perf_event_attr event = {
 		.size = sizeof(event),
@@ -76,75 +77,75 @@ static int open_event(uint64_t config, pid_t child, int cpu)
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 		.watermark = 1,
-		.wakeup_watermark = WAKE_BYTES,
+		.wakeup_watermark = (uint32_t)(WAKE_BYTES < size / 2 ? WAKE_BYTES : size / 2),
 	};
 
 	return (int)syscall(SYS_perf_event_open, &event, child, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static bool map_ring(struct ring *ring)
-{
-	for (unsigned pages = RING_PAGES; pages; pages /= 2) {
-		ring->size = pages * KERNEL_PAGE;
-		ring->page = mmap(NULL, ring->size + KERNEL_PAGE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, ring->minor, 0);
-		if (ring->page != MAP_FAILED)
-			return true;
-	}
-	return false;
-}
-
-/* Major faults go into the ring of the minor ones. */
+/* Major faults go into the ring of the minor ones. False: errno says why; some of it is open. */
 static bool open_ring(struct ring *ring, pid_t child, int cpu)
 {
-	int error;
-
-	ring->major = -1;
-	ring->minor = open_event(PERF_COUNT_SW_PAGE_FAULTS_MIN, child, cpu);
+	ring->minor = open_event(PERF_COUNT_SW_PAGE_FAULTS_MIN, child, cpu, ring->size);
 	if (ring->minor < 0)
 		return false;
-	if (map_ring(ring)) {
-		ring->major = open_event(PERF_COUNT_SW_PAGE_FAULTS_MAJ, child, cpu);
-		if (ring->major >= 0 && !ioctl(ring->major, PERF_EVENT_IOC_SET_OUTPUT, ring->minor))
-			return true;
-		error = errno;
-		munmap(ring->page, ring->size + KERNEL_PAGE);
-		if (ring->major >= 0)
-			close(ring->major);
-		errno = error;
-	}
-	error = errno;
-	close(ring->minor);
-	errno = error;
-	return false;
+	ring->page = mmap(NULL, ring->size + KERNEL_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    ring->minor, 0);
+	if (ring->page == MAP_FAILED)
+		return false;
+	ring->major = open_event(PERF_COUNT_SW_PAGE_FAULTS_MAJ, child, cpu, ring->size);
+	return ring->major >= 0 && !ioctl(ring->major, PERF_EVENT_IOC_SET_OUTPUT, ring->minor);
 }
 
 static void close_rings(struct samples *samples)
 {
+	int error = errno;
+
 	for (size_t i = 0; i < samples->ring_count; i++) {
 		struct ring *ring = &samples->rings[i];
 
-		munmap(ring->page, ring->size + KERNEL_PAGE);
-		close(ring->major);
-		close(ring->minor);
+		if (ring->page != MAP_FAILED)
+			munmap(ring->page, ring->size + KERNEL_PAGE);
+		if (ring->major >= 0)
+			close(ring->major);
+		if (ring->minor >= 0)
+			close(ring->minor);
 	}
-	free(samples->rings);
+	samples->ring_count = 0;
+	errno = error;
 }
 
-static bool open_rings(struct samples *samples, pid_t child)
+/* A ring for each CPU, all of that size: none of them, or all. */
+static bool open_rings(struct samples *samples, pid_t child, uint64_t size)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-	size_t room = 0;
 
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		samples->rings = tool_grow(samples->rings, &room, samples->ring_count + 1,
-		    sizeof(*samples->rings));
-		if (open_ring(&samples->rings[samples->ring_count], child, cpu))
-			samples->ring_count++;
-		else if (errno != ENODEV) /* that CPU is offline */
+		struct ring *ring;
+
+		samples->rings = tool_grow(samples->rings, &samples->ring_room,
+		    samples->ring_count + 1, sizeof(*samples->rings));
+		ring = &samples->rings[samples->ring_count++];
+		*ring = (struct ring){.minor = -1, .major = -1, .page = MAP_FAILED, .size = size};
+		if (open_ring(ring, child, cpu))
+			continue;
+		if (errno != ENODEV) {
+			close_rings(samples);
 			return false;
+		}
+		samples->ring_count--; /* that CPU is offline */
 	}
 	return samples->ring_count > 0;
+}
+
+/* As large as the limit of locked memory allows. */
+static bool open_largest(struct samples *samples, pid_t child)
+{
+	for (unsigned pages = RING_PAGES; pages; pages /= 2) {
+		if (open_rings(samples, child, pages * KERNEL_PAGE))
+			return true;
+	}
+	return false;
 }
 
 /* size bytes at position at, which may wrap around the ring's end. */
@@ -241,7 +242,7 @@ bool samples_open(struct recorder *rec, pid_t child)
 	samples->stop_fd = -1;
 	pthread_mutex_init(&samples->lock, NULL);
 	rec->samples = samples;
-	if (open_rings(samples, child)) {
+	if (open_largest(samples, child)) {
 		samples->stop_fd = eventfd(0, EFD_CLOEXEC);
 		samples->threaded = samples->stop_fd >= 0 &&
 				    !pthread_create(&samples->thread, NULL, thread_main, samples);
@@ -266,6 +267,7 @@ void samples_close(struct recorder *rec)
 	if (samples->stop_fd >= 0)
 		close(samples->stop_fd);
 	close_rings(samples);
+	free(samples->rings);
 	pthread_mutex_destroy(&samples->lock);
 	free(samples->taken.at);
 	free(samples->sorted.at);
@@ -317,11 +319,12 @@ static void emit_fault(struct recorder *rec, const struct sample *sample)
 {
 	const struct task *task = task_find(rec, sample->tid);
 	struct space *space = task ? task->space : NULL;
+	const struct task *witness;
 
 	if (!space || space->blind || sample->va >= KERNEL_USER_END)
 		return;
-	if (!space->caller && !look_find(space, sample->va))
-		look_vmas(rec, task);
+	if (!space->caller && !look_find(space, sample->va) && (witness = space_witness(space)))
+		look_vmas(rec, witness);
 	record_emit(rec, &(struct trace_event){.kind = TRACE_FAULT,
 				 .space = space->number,
 				 .task = (uint32_t)sample->tid,

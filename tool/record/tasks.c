@@ -4,6 +4,8 @@
 #include "tool/record/recorder.h"
 
 #include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 static struct task **bucket(struct recorder *rec, pid_t tid)
 {
@@ -68,6 +70,29 @@ struct space *space_new(struct recorder *rec)
 	TAILQ_INIT(&space->held);
 	TAILQ_INSERT_TAIL(&rec->spaces, space, link);
 	return space;
+}
+
+/* Whether /proc shows the space under the task's number. */
+static bool is_witness(const struct task *task)
+{
+	if (task->stopped && !WIFSTOPPED(task->status))
+		return false;
+	/* A task that executes a program may be in its new space, and we have not heard of it. */
+	return !call_is_exec(task) || (task->stopped && task->status >> 16 != PTRACE_EVENT_EXEC);
+}
+
+const struct task *space_witness(const struct space *space)
+{
+	const struct task *found = NULL;
+
+	for (const struct task *task = TAILQ_FIRST(&space->tasks); task;
+	    task = TAILQ_NEXT(task, in_space)) {
+		if (is_witness(task) && (!found || task->stopped))
+			found = task;
+		if (found && found->stopped)
+			break;
+	}
+	return found;
 }
 
 static void space_gone(struct recorder *rec, struct space *space)

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -184,6 +185,22 @@ static int vforks(unsigned times)
 			return 1;
 	}
 	return 0;
+}
+
+/* Children that are all about to execute a program while the parent makes more. */
+static int spawns(unsigned times)
+{
+	char *const arguments[] = {"sh", "-c", "exec sleep 0.1", NULL};
+	int failed = 0;
+
+	for (unsigned i = 0; i < times; i++) {
+		pid_t child;
+
+		failed |= posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, NULL);
+	}
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	return failed;
 }
 
 /* A parent that is killed, and a child that goes on. */
@@ -458,6 +475,7 @@ static const struct {
 	{"forks", forks, 50},
 	{"nested", nested, 20},
 	{"vforks", vforks, 20},
+	{"spawns", spawns, 40},
 	{"orphan", orphan, 0},
 	{"kill", kill_self, SIGTERM},
 	{"stops", stops, 0},

@@ -20,6 +20,8 @@
 struct seen {
 	bool known;
 	bool listed;
+	bool relisted; /* twice in a row: because a stack has grown, or wrongly before */
+	enum trace_kind last;
 	bool scanned_whole; /* since the last checkpoint */
 	unsigned checks;
 	enum trace_why first; /* of the first look, as it must be */
@@ -36,6 +38,7 @@ static uint64_t moved, change, most_faults;
 static uint32_t vma_flags, page_flags;
 static uint64_t last_time;
 static bool broken;
+static bool faults_known;
 
 static void law(bool holds, const struct trace_event *event, const char *what)
 {
@@ -116,6 +119,10 @@ static void take_vmas(const struct trace_event *event, struct seen *seen)
 	if (!seen->listed)
 		law(!event->vmas.keep_first && !event->vmas.keep_last, event,
 		    "the first list is not whole");
+	else
+		law(event->vmas.keep_first || event->vmas.keep_last, event,
+		    "the list is another one");
+	seen->relisted = seen->listed && seen->last == TRACE_VMAS;
 	seen->listed = true;
 	for (size_t i = 0; i < event->vmas.count; i++)
 		vma_flags |= event->vmas.vmas[i].flags;
@@ -130,6 +137,9 @@ static void take(const struct trace_event *event)
 		law(event->time >= last_time, event, "time runs backwards");
 		last_time = event->time;
 	}
+	if (seen->relisted && faults_known)
+		law(event->kind == TRACE_FAULT, event, "VMAs changed without a cause before");
+	seen->relisted = false;
 	switch (event->kind) {
 	case TRACE_EXEC:
 	case TRACE_FORK:
@@ -160,6 +170,7 @@ static void take(const struct trace_event *event)
 	default:
 		break;
 	}
+	seen->last = event->kind;
 }
 
 static void print_counts(const struct trace_header *header, const char *end, int status)
@@ -187,6 +198,7 @@ int main(int argc, char **argv)
 		printf("broken: cannot be read\n");
 		return 3;
 	}
+	faults_known = header.faults;
 	while ((next = trace_read(reader, &event, &error)) == TRACE_EVENT)
 		take(&event);
 	if (next == TRACE_BROKEN)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * refuse WHAT PROGRAM ARGS...: runs a program for which the kernel refuses one thing, as containers
- * and older kernels do: perf, scan (PAGEMAP_SCAN), ptrace, seccomp.
+ * and older kernels do: perf, scan (PAGEMAP_SCAN), query
+ * (PROCMAP_QUERY), ptrace, seccomp.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,8 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* _IOWR('f', 16, 96 bytes) */
-#define SCAN_IOCTL 0xc0606610u
+/* _IOWR('f', 16, 96 bytes) and _IOWR('f', 17, 104 bytes) */
+#define SCAN_IOCTL  0xc0606610u
+#define QUERY_IOCTL 0xc0686611u
 
 struct refusal {
 	const char *name;
@@ -29,6 +31,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 	{"perf", SYS_perf_event_open, 6, 0, EACCES},
 	{"scan", SYS_ioctl, 1, SCAN_IOCTL, ENOTTY},
+	{"query", SYS_ioctl, 1, QUERY_IOCTL, ENOTTY},
 	{"ptrace", SYS_ptrace, 6, 0, EPERM},
 	{"seccomp", SYS_prctl, 0, PR_SET_SECCOMP, EINVAL},
 };
@@ -60,6 +63,6 @@ int main(int argc, char **argv)
 			return 127;
 		}
 	}
-	fprintf(stderr, "refuse perf|scan|ptrace|seccomp PROGRAM ARGS...\n");
+	fprintf(stderr, "refuse perf|scan|query|ptrace|seccomp PROGRAM ARGS...\n");
 	return 2;
 }
