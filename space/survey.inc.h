@@ -74,7 +74,7 @@ static void count_hole(struct pt_op *op, const struct survey *q, unsigned l, str
 		return;
 	}
 	count_table(op, q, l - 1);
-	if (l == 1)
+	if (l == 1 || (q->kind == SURVEY_POPULATE && l - 1 == q->floor))
 		return;
 	for_each_slot (l - 1, s, t) {
 		if (op->err)
