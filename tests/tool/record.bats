@@ -124,6 +124,13 @@ started()
 	[[ $(count check-freed) -ge 150 ]]
 }
 
+@test "threads that fork while others map, fault and give back" {
+	behaves 0 forking-threads 20
+	is 8 "$(count task)"
+	is 32 "$(count fork)"
+	is 33 "$(count gone)"
+}
+
 @test "exec by a thread that is not the first" {
 	behaves 7 exec-thread
 	is 2 "$(count exec)"
