@@ -50,7 +50,7 @@ lawful()
 # count NAME: one of them.
 count()
 {
-	sed -n "s/.*\b$1=\(-\?[0-9]*\).*/\1/p" <<<"$counts"
+	sed -n "s/.* $1=\(-\?[0-9]*\).*/\1/p" <<<"$counts"
 }
 
 # behaves STATUS ARGS...: the program ends so when it is recorded, and the trace is lawful.
