@@ -50,7 +50,7 @@ lawful()
 # count NAME: one of them.
 count()
 {
-	sed -n "s/.*\b$1=\(-\?[0-9]*\).*/\1/p" <<<"$counts"
+	sed -n "s/.* $1=\(-\?[0-9]*\).*/\1/p" <<<"$counts"
 }
 
 # behaves STATUS ARGS...: the program ends so when it is recorded, and the trace is lawful.
@@ -122,6 +122,13 @@ started()
 	is 8 "$(count task)"
 	is 0 "$(count lost)"
 	[[ $(count check-freed) -ge 150 ]]
+}
+
+@test "threads that fork while others map, fault and give back" {
+	behaves 0 forking-threads 20
+	is 8 "$(count task)"
+	is 32 "$(count fork)"
+	is 33 "$(count gone)"
 }
 
 @test "exec by a thread that is not the first" {

@@ -310,6 +310,8 @@ enum resume call_begin(struct recorder *rec, struct task *task)
 	checkpoint_unmoved(rec, task);
 	if (task->call->before)
 		task->call->before(rec, task);
+	if (space->caller == task && task->call->after == AFTER_TASK)
+		space->copied_since = tool_now_ns();
 	return RESUME_CALL;
 }
 
@@ -322,6 +324,7 @@ void call_drop(struct recorder *rec, struct task *task)
 	if (!space || space->caller != task)
 		return;
 	space->caller = NULL;
+	space->copied_since = 0;
 	next = TAILQ_FIRST(&space->held);
 	if (next)
 		task_queue_put(&rec->ready, next);

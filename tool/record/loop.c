@@ -135,6 +135,7 @@ static void let_held_go(struct recorder *rec)
 		if (!task || !space->caller || kernel_thread_state(space->caller->tid) == 'R')
 			continue;
 		space->caller = NULL;
+		space->copied_since = 0;
 		task_queue_put(&rec->ready, task);
 	}
 }

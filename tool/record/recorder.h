@@ -66,6 +66,7 @@ struct space {
 	size_t task_count;
 	struct task *caller;    /* whose memory call is in flight */
 	struct task_queue held; /* at the entry of another one */
+	uint64_t copied_since;  /* a fork of it is in flight, 0: none */
 	bool listed;            /* its VMAs were written */
 	bool blind;             /* the kernel lets us see nothing of it */
 	struct trace_vma *vmas;

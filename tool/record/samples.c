@@ -284,19 +284,26 @@ static int by_time(const void *a, const void *b)
 	return (x->time > y->time) - (x->time < y->time);
 }
 
-/* Makes the samples up to now the loop's own; returns how many were lost. */
+/* Adds the samples up to now to the loop's own, and sorts them; returns how many were lost. */
 static uint64_t take_all(struct samples *samples)
 {
-	struct pile sorted = samples->sorted;
+	struct pile *taken = &samples->taken;
+	struct pile *sorted = &samples->sorted;
 	uint64_t lost;
 
 	pthread_mutex_lock(&samples->lock);
 	drain(samples);
-	samples->sorted = samples->taken;
-	samples->taken = (struct pile){sorted.at, 0, sorted.room};
+	sorted->at =
+	    tool_grow(sorted->at, &sorted->room, sorted->count + taken->count, sizeof(*sorted->at));
+	if (taken->count)
+		memcpy(&sorted->at[sorted->count], taken->at, taken->count * sizeof(*taken->at));
+	sorted->count += taken->count;
+	taken->count = 0;
 	lost = samples->lost;
 	samples->lost = 0;
 	pthread_mutex_unlock(&samples->lock);
+	if (sorted->count)
+		qsort(sorted->at, sorted->count, sizeof(*sorted->at), by_time);
 	return lost;
 }
 
@@ -335,20 +342,37 @@ static void emit_fault(struct recorder *rec, const struct sample *sample)
 		checkpoint_ask(rec, space, TRACE_WHY_EVERY);
 }
 
+/*
+ * While a space is copied nobody knows whether another thread's fault came before the copy or
+ * after. It is written after: what the child has of it is seen when the child is looked at, while
+ * what it has not would never be missed.
+ */
+static bool is_early(const struct recorder *rec, const struct sample *sample)
+{
+	const struct task *task = task_find(rec, sample->tid);
+
+	return task && task->space && task->space->copied_since &&
+	       sample->time > task->space->copied_since;
+}
+
 void samples_flush(struct recorder *rec)
 {
 	struct samples *samples = rec->samples;
-	const struct pile *sorted;
+	struct pile *sorted;
+	size_t kept = 0;
 	uint64_t lost;
 
 	if (!samples)
 		return;
 	lost = take_all(samples);
 	sorted = &samples->sorted;
-	if (sorted->count)
-		qsort(sorted->at, sorted->count, sizeof(*sorted->at), by_time);
-	for (size_t i = 0; i < sorted->count; i++)
-		emit_fault(rec, &sorted->at[i]);
+	for (size_t i = 0; i < sorted->count; i++) {
+		if (is_early(rec, &sorted->at[i]))
+			sorted->at[kept++] = sorted->at[i];
+		else
+			emit_fault(rec, &sorted->at[i]);
+	}
+	sorted->count = kept;
 	if (lost)
 		tell_lost(rec, lost);
 }

@@ -88,6 +88,41 @@ static int threads(unsigned times)
 	return 0;
 }
 
+/* One of several threads that map, fork, give back and unmap at once. */
+static void *map_and_fork(void *ctx)
+{
+	for (unsigned i = 0; i < *(unsigned *)ctx; i++) {
+		char *at = anonymous(3 * MIB);
+
+		touch(at, 2 * MIB);
+		if (i % 5 == 0) {
+			pid_t child = fork();
+
+			if (!child) {
+				at[0] = 2;
+				munmap(at, MIB);
+				_exit(0);
+			}
+			if (wait_status(child))
+				exit(1);
+		}
+		madvise(at, 2 * MIB, MADV_DONTNEED);
+		munmap(at, 3 * MIB);
+	}
+	return NULL;
+}
+
+static int forking_threads(unsigned times)
+{
+	pthread_t thread[THREADS];
+
+	for (unsigned i = 0; i < THREADS; i++)
+		start(&thread[i], map_and_fork, &times);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}
+
 /* One thread faults and makes no call for long. */
 static int faults(unsigned pages)
 {
@@ -469,6 +504,7 @@ static const struct {
 	unsigned number; /* unless one is given */
 } ways[] = {
 	{"threads", threads, 20},
+	{"forking-threads", forking_threads, 20},
 	{"faults", faults, 20000},
 	{"exec-thread", exec_thread, 0},
 	{"leader-ends", leader_ends, 5},
