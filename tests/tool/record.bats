@@ -199,8 +199,8 @@ started()
 }
 
 @test "what is nasty, each thing and all" {
-	for name in huge shared-huge dontneed unmap truncated moves guards userfault inherited sysv \
-		ring bus segv grows kernel by-descriptor hugetlb; do
+	for name in huge shared-huge taken-away dontneed unmap truncated moves odd-moves guards \
+		userfault inherited merges sysv ring bus bad-address segv grows kernel by-descriptor hugetlb; do
 		run --separate-stderr "$PTDESC" record --check-all -o "$trace" -- nasty "$name"
 		[ "$status" -eq 0 ] || is 77 "$status"
 		lawful
@@ -236,13 +236,13 @@ started()
 }
 
 @test "tables that the kernel moves by itself are told, with their number" {
-	record 0 --check-all -- nasty bus
+	record 0 --check-all -- nasty bad-address
 	lawful
 	is 1 "$(count kernel)"
 	# What a read beyond the file's end left: a table of level 1, and maybe the one above.
 	[[ $(count change) =~ ^[12]$ ]]
-	# The tables of 8 MiB that a child collapses, and later its parent.
-	record 0 -- nasty shared-huge
+	# The tables of 8 MiB that a child collapses.
+	record 0 -- nasty taken-away
 	lawful
 	[[ $(count change) -le -4 ]]
 }

@@ -5,8 +5,8 @@
 setup_file()
 {
 	load common
-	for name in corners refuse; do
-		"${CC:-cc}" -std=c11 -O1 -o "$BATS_FILE_TMPDIR/$name" \
+	for name in nasty refuse; do
+		"${CC:-cc}" -std=c11 -O1 -pthread -o "$BATS_FILE_TMPDIR/$name" \
 			"$BATS_TEST_DIRNAME/programs/$name.c"
 	done
 }
@@ -99,7 +99,7 @@ teardown()
 live()
 {
 	local out=${open:-$BATS_TEST_TMPDIR}/now.ptt
-	run --separate-stderr "$@" --check-all -o "$out" -- corners forks
+	run --separate-stderr "$@" --check-all -o "$out" -- nasty inherited merges ring
 	[ "$status" -ne 4 ] || skip "recording is not permitted here: $stderr"
 	is 0 "$status"
 	run -0 --separate-stderr "$PTDESC" replay --json "$out"
@@ -113,11 +113,23 @@ live()
 	is true "$(field trace faults_seen)"
 }
 
+@test "replay: what the kernel changed by itself is explained, and no difference" {
+	local out=$BATS_TEST_TMPDIR/kernel.ptt
+	run --separate-stderr "$PTDESC" record --check-all -o "$out" -- nasty bad-address taken-away
+	[ "$status" -ne 4 ] || skip "recording is not permitted here: $stderr"
+	is 0 "$status"
+	run -0 --separate-stderr "$PTDESC" replay --json "$out"
+	local explained
+	explained=$(field comparison explained)
+	[ "$explained" -gt 0 ]
+	is "$(field comparison checkpoints)" "$(($(field comparison equal) + explained))"
+}
+
 @test "replay: the same as another user" {
 	[ "$(id -u)" -eq 0 ] || skip "only root becomes another user"
 	open=$(mktemp -d)
 	chmod 777 "$open"
-	cp "$PTDESC" "$BATS_FILE_TMPDIR/corners" "$open"
+	cp "$PTDESC" "$BATS_FILE_TMPDIR/nasty" "$open"
 	cd "$open" || return
 	PATH=$open:$PATH
 	live setpriv --reuid 65534 --regid 65534 --clear-groups "$open/ptdesc" record

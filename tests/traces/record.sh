@@ -88,7 +88,7 @@ trace java -- java Hello.java
 trace rustc --check-all -- rustc hello.rs
 trace cargo -- cargo build --offline --manifest-path package/Cargo.toml
 
-cc -std=c11 -O1 -o corners "$root/tests/tool/programs/corners.c"
+cc -std=c11 -O1 -pthread -o nasty "$root/tests/tool/programs/nasty.c"
 # Eight hugetlb pages for the time of the recording, where this user may have them.
 pages=/proc/sys/vm/nr_hugepages
 before=$(cat "$pages")
@@ -96,6 +96,9 @@ if [ -w "$pages" ]; then
 	trap 'echo "$before" >"$pages"; rm -rf "$work"' EXIT
 	echo $((before + 8)) >"$pages"
 fi
-for corner in huge moves zaps forks files entries; do
-	trace "corners-$corner" --check-all -- ./corners "$corner"
-done
+trace nasty-huge --check-all -- ./nasty huge shared-huge hugetlb
+trace nasty-moves --check-all -- ./nasty moves odd-moves
+trace nasty-zaps --check-all -- ./nasty dontneed unmap guards
+trace nasty-forks --check-all -- ./nasty inherited merges sysv ring
+trace nasty-files --check-all -- ./nasty truncated bus segv grows
+trace nasty-entries --check-all -- ./nasty userfault kernel by-descriptor

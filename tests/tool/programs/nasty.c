@@ -147,14 +147,13 @@ static void collapse(char *at)
 	madvise(at, 8 * MIB, ADVICE_COLLAPSE);
 }
 
-/* Of shared memory: without a table in reserve; another process collapses them under our feet. */
+/* Of shared memory: without a table in reserve. */
 static int shared_huge(void)
 {
 	int file = file_of(16 * MIB);
 	char *at = must_map(reserve(16 * MIB), 16 * MIB, RW, MAP_SHARED | MAP_FIXED, file);
 
 	touch(at, 16 * MIB, PAGE);
-	in_child(collapse, at);
 	look(at, 16 * MIB, MIB);
 	collapse(at);
 	in_child(NULL, at);
@@ -162,6 +161,18 @@ static int shared_huge(void)
 	madvise(at + 4 * MIB, PMD, MADV_DONTNEED);
 	madvise(at, PMD, MADV_REMOVE);
 	munmap(at + 5 * MIB, 2 * MIB);
+	return 0;
+}
+
+/* Another process collapses them, and takes our tables away. */
+static int taken_away(void)
+{
+	int file = file_of(16 * MIB);
+	char *at = must_map(reserve(16 * MIB), 16 * MIB, RW, MAP_SHARED | MAP_FIXED, file);
+
+	touch(at, 16 * MIB, PAGE);
+	in_child(collapse, at);
+	look(at, 16 * MIB, MIB);
 	return 0;
 }
 
@@ -269,6 +280,57 @@ static int moves(void)
 	return 0;
 }
 
+/* size bytes to another place, or to where the kernel likes. */
+static char *moved(char *at, size_t size, char *to)
+{
+	at = mremap(at, size, size, MREMAP_MAYMOVE | (to ? MREMAP_FIXED : 0), to);
+	if (at == MAP_FAILED)
+		exit(1);
+	return at;
+}
+
+/* Whole PMD tables, whole PTE tables, entries: of memory that is sparse. */
+static void sparse_moves(void)
+{
+	char *at = map_new(3 * GIB);
+	char *to = reserve(8 * GIB);
+
+	touch(at, 3 * GIB, 7 * MIB);
+	at = moved(at, 3 * GIB, to);
+	at = moved(at, GIB + 4 * MIB, to + 4 * GIB + PMD);
+	at = moved(at, GIB, to + 6 * GIB + PAGE);
+	in_child(NULL, at);
+}
+
+/* Tables that have become empty move as well, and the target gets tables for nothing. */
+static void hollow_moves(void)
+{
+	char *at = map_touched(16 * MIB);
+	char *to = reserve(64 * MIB);
+
+	for (size_t i = 4 * MIB; i < 12 * MIB; i += PAGE)
+		madvise(at + i, PAGE, MADV_DONTNEED); /* page by page: the tables stay */
+	at = moved(at, 16 * MIB, to + PAGE);
+	moved(at, 16 * MIB, to + 32 * MIB);
+}
+
+/* Both ends lie alike in a table, with nothing before them: the whole table goes. */
+static void alike_moves(void)
+{
+	char *at = must_map(reserve(16 * MIB) + MIB, 5 * MIB, RW, ANON | MAP_FIXED, -1);
+
+	touch(at, 5 * MIB, MIB);
+	moved(at, 5 * MIB, reserve(64 * MIB) + 32 * MIB + MIB);
+}
+
+static int odd_moves(void)
+{
+	sparse_moves();
+	hollow_moves();
+	alike_moves();
+	return 0;
+}
+
 /* --- entries without pages -------------------------------------------------------------------- */
 
 static int guards(void)
@@ -342,6 +404,26 @@ static int inherited(void)
 	return 0;
 }
 
+/* A write is remembered by the whole mapping, and spreads when it merges with its neighbours. */
+static int merges(void)
+{
+	char *at = must_map(reserve(64 * MIB), 64 * MIB, PROT_NONE, ANON | MAP_FIXED, -1);
+
+	mprotect(at, 4 * MIB, RW);
+	at[0] = 1;
+	mprotect(at + 8 * MIB, 4 * MIB, RW);
+	look(at + 8 * MIB, 4 * MIB, MIB);
+	in_child(NULL, at);
+	mprotect(at + 4 * MIB, 4 * MIB, RW);
+	in_child(NULL, at);
+	mprotect(at + 9 * MIB, MIB, PROT_READ); /* two VMAs in one region */
+	madvise(at + 8 * MIB, PMD, MADV_DONTNEED);
+	mprotect(at + 9 * MIB, MIB, RW);
+	madvise(at + 8 * MIB, PMD, MADV_DONTNEED);
+	in_child(NULL, at);
+	return 0;
+}
+
 static int sysv(void)
 {
 	int id = shmget(IPC_PRIVATE, 16 * MIB, IPC_CREAT | 0600);
@@ -380,13 +462,22 @@ static void read_one(char *at)
 	sink += *at;
 }
 
-/* Beyond a file's end, in a GiB of its own: SIGBUS, and EFAULT when the kernel reads. */
+/* Beyond a file's end, in a GiB of its own. */
 static int bus(void)
+{
+	char *at = must_map(reserve(GIB), GIB, RW, MAP_SHARED | MAP_FIXED, file_of(MIB));
+
+	in_child(read_one, at + 512 * MIB);
+	sink += *at;
+	return 0;
+}
+
+/* The same when the kernel reads there: no signal, and tables all the same. */
+static int bad_address(void)
 {
 	char *at = must_map(reserve(GIB), GIB, RW, MAP_SHARED | MAP_FIXED, file_of(MIB));
 	int ends[2];
 
-	in_child(read_one, at + 512 * MIB);
 	if (pipe(ends) || write(ends[1], at + 512 * MIB, 1) >= 0 || errno != EFAULT)
 		return 1;
 	in_child(NULL, at);
@@ -463,17 +554,21 @@ static const struct {
 } deeds[] = {
 	{"huge", huge},
 	{"shared-huge", shared_huge},
+	{"taken-away", taken_away},
 	{"hugetlb", hugetlb},
 	{"dontneed", dontneed},
 	{"unmap", unmap},
 	{"truncated", truncated},
 	{"moves", moves},
+	{"odd-moves", odd_moves},
 	{"guards", guards},
 	{"userfault", userfault},
 	{"inherited", inherited},
+	{"merges", merges},
 	{"sysv", sysv},
 	{"ring", ring},
 	{"bus", bus},
+	{"bad-address", bad_address},
 	{"segv", segv},
 	{"grows", grows},
 	{"kernel", kernel},
