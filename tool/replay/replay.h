@@ -3,7 +3,7 @@
  * Replaying a trace on a format: the library does what the program did, and is compared.
  *
  * An event of the trace (follow.c) becomes, by the kernel's rules (calls.c, remap.c,
- * seen.c; docs/replay-rules.md has their numbers), changes of pages and tables (pages.c), each of
+ * seen.c; docs/replay-rules.md has their numbers), changes of pages and tables (pages.h), each of
  * which is made twice: in the library, by way of a sink, and in the plain model that it is compared
  * with (shadow.h, verify.c). VmPTE is compared with what the library counts, and used for nothing
  * else.
@@ -138,7 +138,7 @@ bool replay_run(struct trace_reader *reader, const struct trace_header *header,
 /* Notes what went wrong; the first is kept. */
 void replay_wrong(struct replay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* --- pages.c: changes, made in the library and in the plain model ---------------------------- */
+/* --- pages.h: changes, made in the library and in the plain model ---------------------------- */
 
 enum page_kind {
 	PAGE_MAPPED,
