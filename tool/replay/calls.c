@@ -9,7 +9,7 @@
 
 static uint64_t round_up(const struct replay *r, uint64_t bytes)
 {
-	uint64_t mask = (UINT64_C(1) << r->header.page_shift) - 1;
+	uint64_t mask = host_page(r) - 1;
 
 	return (bytes + mask) & ~mask;
 }

@@ -86,7 +86,7 @@ static uint64_t tables_of(struct replay *r, const struct mirror *m, uint64_t our
 /* A region for which a table is held though nothing is in it: where a difference may come from. */
 static uint64_t empty_region(struct replay *r, struct mirror *m)
 {
-	const uint64_t size = UINT64_C(1) << shadow_region_shift(&m->shadow);
+	const uint64_t size = region_bytes(m);
 	struct vma_list *list = &m->vmas.now;
 
 	for (size_t i = 0; i < list->count; i++)

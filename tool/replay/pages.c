@@ -57,7 +57,6 @@ bool pages_next_part(struct mirror *m, size_t *at, uint64_t va, uint64_t end, st
 	part->region = m->shadow.at[(*at)++];
 	start = region_va(&m->shadow, part->region);
 	stop = lesser(start + region_bytes(m), end);
-	part->whole = start >= va && stop == start + region_bytes(m);
 	part->va = start > va ? start : va;
 	part->first = page_in_region(&m->shadow, part->va);
 	part->count = (unsigned)((stop - part->va) >> m->shadow.page_shift);

@@ -12,19 +12,9 @@
 
 #include "tool/replay/replay.h"
 
-static inline uint64_t host_page(const struct replay *r)
-{
-	return UINT64_C(1) << r->header.page_shift;
-}
-
 static inline uint64_t page_mask(const struct replay *r)
 {
 	return (UINT64_C(1) << r->options->format->page_shift) - 1;
-}
-
-static inline uint64_t region_bytes(const struct mirror *m)
-{
-	return UINT64_C(1) << shadow_region_shift(&m->shadow);
 }
 
 static inline uint64_t region_end(const struct mirror *m, uint64_t va)
@@ -55,7 +45,6 @@ struct part {
 	unsigned first;
 	unsigned count;
 	uint64_t va;
-	bool whole;
 };
 
 /* The part in the region at *at, which is moved on; false: there is none. */

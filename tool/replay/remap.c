@@ -138,7 +138,7 @@ static void add_moved(struct mirror *m, const struct vma *vma, uint64_t from, ui
 
 void rules_mremap(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
-	const uint64_t mask = (UINT64_C(1) << r->header.page_shift) - 1;
+	const uint64_t mask = host_page(r) - 1;
 	uint64_t from = event->call.args[0];
 	uint64_t old = (event->call.args[1] + mask) & ~mask;
 	uint64_t size = (event->call.args[2] + mask) & ~mask;

@@ -124,6 +124,17 @@ struct replay {
 	struct replay_result *result;
 };
 
+/* Bytes of a page, and of a region, of the recorded machine. */
+static inline uint64_t host_page(const struct replay *r)
+{
+	return UINT64_C(1) << r->header.page_shift;
+}
+
+static inline uint64_t region_bytes(const struct mirror *m)
+{
+	return UINT64_C(1) << shadow_region_shift(&m->shadow);
+}
+
 static inline bool has_rule(const struct replay *r, unsigned rule)
 {
 	return !(r->options->without >> rule & 1);

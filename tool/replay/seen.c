@@ -2,11 +2,6 @@
 /* What is seen of a space from outside: faults, scans, the kernel's list of VMAs; and fork. */
 #include "tool/replay/replay.h"
 
-static inline uint64_t host_page(const struct replay *r)
-{
-	return UINT64_C(1) << r->header.page_shift;
-}
-
 /* A page that is there faults when it is written first after a fork: copy-on-write. */
 static bool is_copied_on_write(const struct region *region, const struct vma *vma, unsigned i)
 {
@@ -87,7 +82,7 @@ static void unmap_vanished(struct replay *r, struct mirror *m, struct vma_list *
 /* A border of VMAs within a large page takes that apart. */
 static void split_at(struct replay *r, struct mirror *m, uint64_t va)
 {
-	const uint64_t mask = (UINT64_C(1) << shadow_region_shift(&m->shadow)) - 1;
+	const uint64_t mask = region_bytes(m) - 1;
 	struct region *region = va & mask ? shadow_find(&m->shadow, va) : NULL;
 
 	if (region && region->huge)
@@ -152,7 +147,7 @@ static enum region_huge huge_kind(const struct replay *r, struct mirror *m,
 
 static void take_huge(struct replay *r, struct mirror *m, const struct trace_run *run)
 {
-	const uint64_t size = UINT64_C(1) << shadow_region_shift(&m->shadow);
+	const uint64_t size = region_bytes(m);
 	enum region_huge kind = huge_kind(r, m, run);
 
 	for (uint64_t va = run->start & ~(size - 1); va < run->end; va += size)
@@ -161,7 +156,7 @@ static void take_huge(struct replay *r, struct mirror *m, const struct trace_run
 
 static void take_small(struct replay *r, struct mirror *m, const struct trace_run *run)
 {
-	const uint64_t size = UINT64_C(1) << shadow_region_shift(&m->shadow);
+	const uint64_t size = region_bytes(m);
 	enum page_kind kind = PAGE_MAPPED;
 
 	if (run->flags & TRACE_PAGE_GUARD)
