@@ -94,6 +94,20 @@ static void test_mapped_over(void **state)
 	finish_equal(&p, 5);
 }
 
+/* What no program maps is no reason to be busy for days. */
+static void test_unbelievable(void **state)
+{
+	const struct trace_run run = {MAPPED, MAPPED + (GIB << 10), TRACE_PAGE_PRESENT};
+	struct replay_result result;
+	struct program p;
+
+	(void)state;
+	begin_x86(&p, 4 * MIB);
+	program_scan(&p, 1, MAPPED, MAPPED + (GIB << 10), &run, 1);
+	program_replay(&p, &on_x86, &result);
+	assert_non_null(strstr(result.wrong, "more pages than any program"));
+}
+
 /* A difference is told with what is known of it, and is not repaired. */
 static void test_difference(void **state)
 {
@@ -398,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_mapped_over),
+		cmocka_unit_test(test_unbelievable),
 		cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_reclaim),
 		cmocka_unit_test(test_guard),
