@@ -44,7 +44,7 @@ void pages_make_huge(struct replay *r, struct mirror *m, uint64_t va, enum regio
 	struct sink_op op = {.kind = SINK_MAP_HUGE,
 		.attr = pages_attr(r, vmas_find(&m->vmas.now, va), PAGE_MAPPED)};
 
-	if (region->huge == huge)
+	if (region->huge == huge || !pages_believable(r, m, start, end))
 		return;
 	if (!r->huge || r->options->thp == REPLAY_THP_NEVER || !pages_fit(m, start)) {
 		pages_touch(r, m, start, end, PAGE_MAPPED);

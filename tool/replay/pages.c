@@ -40,6 +40,22 @@ pt_attr pages_attr(const struct replay *r, const struct vma *vma, enum page_kind
 	return pt_make_attr(flags);
 }
 
+/* Neighbours that appear at once, and regions of a space: what no program has. */
+#define MOST_PAGES   (1u << 26)
+#define MOST_REGIONS (1u << 19)
+
+bool pages_believable(struct replay *r, const struct mirror *m, uint64_t va, uint64_t end)
+{
+	uint64_t pages = (end - va) >> r->header.page_shift;
+
+	if (pages <= MOST_PAGES && m->shadow.count <= MOST_REGIONS &&
+	    r->next_frame <= UINT32_MAX - 2 * MOST_PAGES)
+		return true;
+	replay_wrong(r, "the trace maps more pages than any program: %" PRIu64 " at %#" PRIx64,
+	    pages, va);
+	return false;
+}
+
 bool pages_fit(const struct mirror *m, uint64_t va)
 {
 	uint64_t ignored;

@@ -36,6 +36,9 @@ void pages_run_on(struct replay *r, struct mirror *m, struct sink_op op, uint64_
 /* What a page of a VMA (NULL: of none that is known) is mapped with. */
 pt_attr pages_attr(const struct replay *r, const struct vma *vma, enum page_kind kind);
 
+/* May so much be mapped: nothing in a trace is believed, and this would take days. */
+bool pages_believable(struct replay *r, const struct mirror *m, uint64_t va, uint64_t end);
+
 /* Has an address a place in the format's space. */
 bool pages_fit(const struct mirror *m, uint64_t va);
 

@@ -150,7 +150,8 @@ static void take_huge(struct replay *r, struct mirror *m, const struct trace_run
 	const uint64_t size = region_bytes(m);
 	enum region_huge kind = huge_kind(r, m, run);
 
-	for (uint64_t va = run->start & ~(size - 1); va < run->end; va += size)
+	for (uint64_t va = run->start & ~(size - 1); va < run->end && !r->result->wrong[0];
+	    va += size)
 		pages_make_huge(r, m, va, kind);
 }
 

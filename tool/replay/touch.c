@@ -2,11 +2,6 @@
 /* Pages that appear. */
 #include "tool/replay/pages.h"
 
-#include <inttypes.h>
-
-/* Neighbours that appear at once: 256 GiB of small pages. */
-#define MOST_PAGES (1u << 26)
-
 /* Pages of one region that are to be mapped alike. */
 struct run {
 	struct region *region;
@@ -191,21 +186,9 @@ static void touch_part(struct replay *r, struct mirror *m, const struct vma *vma
 	touch_run(r, m, run);
 }
 
-/* Nothing in a trace is believed: a run of pages that no machine has would be followed for days. */
-static bool is_believable(struct replay *r, uint64_t va, uint64_t end)
-{
-	uint64_t pages = (end - va) >> r->header.page_shift;
-
-	if (pages <= MOST_PAGES && r->next_frame <= UINT32_MAX - 2 * MOST_PAGES)
-		return true;
-	replay_wrong(r, "the trace maps more pages than any program: %" PRIu64 " at %#" PRIx64,
-	    pages, va);
-	return false;
-}
-
 void pages_touch(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, enum page_kind kind)
 {
-	if (!is_believable(r, va, end))
+	if (!pages_believable(r, m, va, end))
 		return;
 	while (va < end) {
 		const struct vma *vma = vmas_find(&m->vmas.now, va);
