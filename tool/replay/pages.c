@@ -162,7 +162,7 @@ void pages_populate(struct replay *r, struct mirror *m, uint64_t va, uint64_t en
 {
 	const struct sink_op op = {.kind = SINK_POPULATE, .level = (uint8_t)level};
 
-	if (level + 1 < r->options->format->levels)
+	if (level + 1 < r->options->format->levels && pages_believable(r, m, va, end))
 		pages_run_on(r, m, op, va, end);
 }
 

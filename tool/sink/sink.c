@@ -9,7 +9,7 @@
 #include "tool/tool.h"
 
 /* Simulated memory for tables: more than any trace needs; what is not touched costs nothing. */
-#define ARENA_BYTES (UINT64_C(16) << 30)
+#define ARENA_BYTES (UINT64_C(4) << 30)
 
 /* Times that operations are done again, unless they are many: the best of them is the library's. */
 #define ROUNDS   3u
