@@ -262,7 +262,7 @@ static void follow_in(struct replay *r, struct mirror *m, const struct trace_eve
 		break;
 	case TRACE_KERNEL:
 		r->result->kernel_changes++;
-		m->change += event->change;
+		m->change = (int64_t)((uint64_t)m->change + (uint64_t)event->change);
 		break;
 	case TRACE_GONE:
 		drop(r, m);
