@@ -149,23 +149,28 @@ PT_STATIC_ASSERT(PT_READ == X86_P && PT_WRITE == X86_RW && PT_USER == X86_US &&
     "X86_SAME");
 PT_STATIC_ASSERT(PT_GLOBAL << 4 == X86_G && PT_SOFT << 2 == X86_SOFT, "these are moved");
 
-static inline pf_entry x86_flag_bits(uint32_t f)
-{
-	return (f & X86_SAME) | (f & PT_GLOBAL) << 4 | (f & PT_SOFT) << 2 |
-	       (f & PT_EXEC ? 0 : X86_NX);
-}
-
-static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
+/* What plain leaves do not have. */
+static inline int x86_rare_bits(pt_attr attr, unsigned l, pf_entry *bits)
 {
 	uint64_t key = (attr.flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
 	unsigned type = x86_type_bits(attr.flags, l);
 
 	if (!x86_can_say(attr) || type == X86_NO_TYPE)
 		return -PT_EATTR;
-	*bits = X86_P | (l ? X86_PS : 0) | x86_flag_bits(attr.flags) | type | key << X86_KEY_AT;
-	if (__builtin_expect(attr.format != 0, 0))
-		*bits |= (uint64_t)(attr.format & 3) << 10 | (uint64_t)(attr.format >> 2) << 52;
+	*bits |= (attr.flags & PT_GLOBAL) << 4 | (attr.flags & PT_SOFT) << 2 | type |
+		 key << X86_KEY_AT | (uint64_t)(attr.format & 3) << 10 |
+		 (uint64_t)(attr.format >> 2) << 52;
 	return 0;
+}
+
+static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
+{
+	const uint32_t plain = X86_SAME | PT_EXEC;
+
+	*bits = (attr.flags & X86_SAME) | (attr.flags & PT_EXEC ? 0 : X86_NX) | (l ? X86_PS : 0);
+	if (__builtin_expect(attr.flags & PT_READ && !((attr.flags & ~plain) | attr.format), 1))
+		return 0;
+	return x86_rare_bits(attr, l, bits);
 }
 
 /* Nothing can be made unreadable, and device memory is the strongest of the uncached types. */
