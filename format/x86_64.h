@@ -249,13 +249,11 @@ static inline bool pf_writable(pf_entry e, unsigned l)
 	return e & X86_RW;
 }
 
-static inline bool x86_marked(pf_entry e, unsigned l)
+static inline pf_entry x86_marks(unsigned l)
 {
-	const pf_entry all = X86_P | X86_A | X86_D | (l ? X86_PS : 0);
-
-	return (e & all) == all;
+	return X86_P | X86_A | X86_D | (l ? X86_PS : 0);
 }
-#define pf_marked x86_marked
+#define pf_marks x86_marks
 
 static inline pf_entry pf_set_ad(pf_entry e, unsigned l, bool accessed, bool dirty)
 {
