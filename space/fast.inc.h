@@ -193,7 +193,7 @@ static inline bool clear_few(struct pt_space *space, struct ptdesc *pt, pf_entry
 {
 	pf_entry e = pf_load_locked(entry);
 
-	if (count > 1 && (!pf_is_leaf(e, 0) || count_alike(entry, 0, count) != count))
+	if (count > 1 && (!pf_is_leaf(e, 0) || count_alike(entry, 0, count, true) != count))
 		return false;
 	if (e == pf_empty(0))
 		return true;
