@@ -137,6 +137,10 @@ extern const struct pt_format *const pt_formats[];
 
 extern const struct pt_format pt_format_x86_64;
 extern const struct pt_format pt_format_x86_64_la57;
+extern const struct pt_format pt_format_riscv_sv39;
+extern const struct pt_format pt_format_riscv_sv48;
+extern const struct pt_format pt_format_riscv_sv57;
+extern const struct pt_format pt_format_riscv_sv32;
 extern const struct pt_format pt_format_fake8;
 extern const struct pt_format pt_format_fake4;
 
