@@ -152,6 +152,15 @@ static void unlist_root(struct pt_memory *memory, struct ptdesc *root)
 	port_unlock(&memory->port, &memory->roots_lock);
 }
 
+/* What addresses are checked against. */
+static void set_widths(struct pt_space *space, const struct pt_format *format)
+{
+	space->page_mask = (UINT64_C(1) << format->page_shift) - 1;
+	space->half = format->flags & PT_FORMAT_SIGNED ? UINT64_C(1) << (format->va_bits - 1) : 0;
+	space->beyond = format->va_bits < 64 ? UINT64_MAX << format->va_bits : 0;
+	space->pa_beyond = format->pa_bits < 64 ? UINT64_MAX << format->pa_bits : 0;
+}
+
 /* What pt_space_init and pt_space_adopt have in common, before there is a root. */
 static int start_space(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie)
@@ -170,10 +179,7 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	space->cookie = cookie;
 	space->flags = flags;
 	space->levels = format->levels;
-	space->page_mask = (UINT64_C(1) << format->page_shift) - 1;
-	space->half = format->flags & PT_FORMAT_SIGNED ? UINT64_C(1) << (format->va_bits - 1) : 0;
-	space->beyond = format->va_bits < 64 ? UINT64_MAX << format->va_bits : 0;
-	space->pa_beyond = format->pa_bits < 64 ? UINT64_MAX << format->pa_bits : 0;
+	set_widths(space, format);
 	space->id = PT_FETCH_ADD(&memory->next_space, 1, RELAXED);
 	return find_classes(space);
 }
@@ -290,6 +296,8 @@ struct pt_root pt_space_root(const struct pt_space *space)
 	root.pa = ptdesc_pa(space->memory, space->root);
 	root.levels = space->levels;
 	root.value = space->format->ops->root_value(root.pa.v, space->levels);
+	root.types = space->format->type_register;
+	root.control = space->format->control;
 	return root;
 }
 
