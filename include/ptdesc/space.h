@@ -99,7 +99,8 @@ struct pt_root {
 PT_BEGIN_DECLS
 
 /*
- * Makes an empty space: one root table. -PT_ENOTSUP: the format's page size is not the memory's, or
+ * Makes an empty space: one root table, and with PT_FORMAT_LOADED_ROOT the tables below it, all or
+ * none. -PT_ENOTSUP: the format's page size is not the memory's, or
  * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
  * refuses.
  */

@@ -493,8 +493,9 @@ static void check_root(const struct codec *c)
 	unsigned root = c->format->levels - 1u;
 	uint64_t align = c->format->tables[root].align;
 
-	for (uint64_t i = 0; i < 5; i++) {
-		uint64_t pa = i * 3 * align;
+	for (uint64_t i = 0; i < 6; i++) {
+		uint64_t last = c->format->tables[root].max_pa & ~(align - 1);
+		uint64_t pa = i < 5 ? i * 3 * align : last;
 
 		CODEC_CHECK(c, c->ref->root(pf_root_value(pa, c->format->levels)) == pa);
 	}
