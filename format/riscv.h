@@ -35,6 +35,7 @@ typedef uint64_t pf_entry;
 #define RISCV_PBMT     (UINT64_C(3) << 61) /* memory type; leaves */
 #define RISCV_N        (UINT64_C(1) << 63) /* one of a run; leaves of level 0 */
 #define RISCV_RESERVED (UINT64_C(0x7f) << 54 | (RISCV_NAPOT ? 0 : RISCV_N))
+#define RISCV_LEAVES   (RISCV_PBMT | RISCV_N)
 #define RISCV_RUN      (RISCV_NAPOT ? 4u : 0u) /* log2 entries of a run */
 #define RISCV_TYPES    (1u << PT_TYPE_NORMAL | 1u << PT_TYPE_UNCACHED | 1u << PT_TYPE_WRITE_COMBINING)
 
@@ -47,6 +48,7 @@ typedef uint32_t pf_entry;
 #define RISCV_PBMT     0u
 #define RISCV_N        0u
 #define RISCV_RESERVED 0u
+#define RISCV_LEAVES   0u
 #define RISCV_RUN      0u
 #define RISCV_TYPES    (1u << PT_TYPE_NORMAL)
 
@@ -344,7 +346,7 @@ static inline bool riscv_valid(pf_entry e, unsigned l)
 	if (e & RISCV_RESERVED)
 		return false;
 	if (pf_is_table(e, l))
-		return !(e & (RISCV_U | RISCV_A | RISCV_D | RISCV_PBMT | RISCV_N));
+		return !(e & (RISCV_U | RISCV_A | RISCV_D | RISCV_LEAVES));
 	return riscv_leaf_valid(e, l);
 }
 #define pf_valid riscv_valid

@@ -20,6 +20,9 @@ struct pt_side {
 	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
 };
 
+/* Tables of a level that one operation reserves at most: with them 64 GiB of entries of 8 bytes. */
+#define PT_NEED_MAX (UINT32_C(1) << 24)
+
 /* Two spaces at most: copying and sharing. */
 #define PT_SIDES 2u
 
@@ -117,6 +120,12 @@ void pt_op_flush_now(struct pt_op *op);
 
 /* A table was unlinked and is dead: frozen from here on, gathered (9, 11). */
 void pt_op_unlinked(struct pt_op *op, struct ptdesc *pt);
+
+/* None, or one that has room and is empty, as it is whenever no call is under way. */
+static inline int pt_check_gather(const struct pt_gather *gather)
+{
+	return gather && (!gather->runs || !gather->capacity || gather->count) ? -PT_EINVAL : 0;
+}
 
 /* The gather's buffer is full: flushes what was noted, then hands it over (L3). */
 void pt_op_release(struct pt_op *op);

@@ -8,7 +8,7 @@
  * may spread over a split leaf. TLB effects hold when all overlapping calls have returned.
  * -PT_ENOMEM means that the allocator was empty at some moment, and nothing changed; before it is
  * returned a call with PT_MAY_SLEEP hands over what it has gathered, waits one grace period and
- * tries again.
+ * tries again. A call that would need more than 2^24 tables of a level at once gets it at once.
  *
  * Ranges are (va, size) in bytes, size > 0. Errors of every range call: -PT_EINVAL size 0, NULL or
  * a flag that the call does not take; -PT_EALIGN not a multiple of the page size; -PT_EOVERFLOW
