@@ -78,6 +78,32 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	return find_classes(space);
 }
 
+static void free_root(struct pt_space *space)
+{
+	struct ptdesc *deposit;
+
+	/* Where there are two levels, large leaves are in the root, and their deposits with them.
+	 */
+	while ((deposit = pt_withdraw(space->root)))
+		pagetable_free(space->memory, deposit, &space->account);
+	unlist_root(space->memory, space->root);
+	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
+	PT_STORE(&space->root->dead, 1, RELEASE);
+	pagetable_free_defer(space->memory, space->root, &space->account);
+	space->root = NULL;
+}
+
+/* Where an MMU loads the root's entries, their tables are there from the start (K3). */
+static int make_loaded(struct pt_space *space)
+{
+	const struct pt_format *f = space->format;
+	struct pt_range all = {0, (UINT64_C(1) << f->va_bits) - 1};
+
+	if (!(f->flags & PT_FORMAT_LOADED_ROOT))
+		return 0;
+	return f->ops->populate(space, all, space->levels - 2u, 0);
+}
+
 int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
     uint32_t flags, void *cookie)
 {
@@ -98,6 +124,11 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 		    RELEASE);
 	pt_state_move(memory, space->root, PT_PRIVATE, PT_LINKED);
 	list_root(memory, space->root);
+	err = make_loaded(space);
+	if (err) {
+		free_root(space);
+		return make_none(space, err);
+	}
 	return 0;
 }
 
@@ -150,21 +181,6 @@ static int clear_all(struct pt_space *space, struct pt_gather *gather)
 	return err || !halves ? err : clear_half(space, high, gather);
 }
 
-static void free_root(struct pt_space *space)
-{
-	struct ptdesc *deposit;
-
-	/* Where there are two levels, large leaves are in the root, and their deposits with them.
-	 */
-	while ((deposit = pt_withdraw(space->root)))
-		pagetable_free(space->memory, deposit, &space->account);
-	unlist_root(space->memory, space->root);
-	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
-	PT_STORE(&space->root->dead, 1, RELEASE);
-	pagetable_free_defer(space->memory, space->root, &space->account);
-	space->root = NULL;
-}
-
 int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)
 {
 	int err = space && space->format && space->root ? pt_check_gather(gather) : -PT_EINVAL;
@@ -190,6 +206,8 @@ struct pt_root pt_space_root(const struct pt_space *space)
 	root.pa = ptdesc_pa(space->memory, space->root);
 	root.levels = space->levels;
 	root.value = space->format->ops->root_value(root.pa.v, space->levels);
+	root.types = space->format->type_register;
+	root.control = space->format->control;
 	return root;
 }
 

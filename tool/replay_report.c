@@ -110,7 +110,7 @@ static void print_row(const struct replay_row *row)
 	uint64_t frames = result->resident >> row->format->page_shift;
 	uint64_t made = result->hits + result->misses;
 
-	printf("%-14s", row->format->name);
+	printf("%-16s", row->format->name);
 	for (unsigned level = 0; level < 5; level++)
 		if (level < row->format->levels)
 			printf(" %6" PRIu64, result->tables[level]);
@@ -131,7 +131,7 @@ static void print_costs(const struct replay_report *report)
 {
 	printf(
 	    "\nAt the checkpoint with most tables, all address spaces together: tables by level, "
-	    "bytes\n%-14s",
+	    "bytes\n%-16s",
 	    "FORMAT");
 	for (unsigned level = 0; level < 5; level++)
 		printf("     L%u", level);
@@ -148,7 +148,7 @@ static void print_times(const struct replay_report *report)
 	static const enum sink_kind by_call[] = {SINK_REPLACE, SINK_PRUNE, SINK_NEW, SINK_DESTROY};
 
 	printf("\nNanoseconds that the library took for the same operations in the same order\n"
-	       "%-14s",
+	       "%-16s",
 	    "FORMAT");
 	for (size_t k = 0; k < sizeof(by_page) / sizeof(by_page[0]); k++)
 		printf(" %8s", sink_kind_name(by_page[k]));
@@ -159,7 +159,7 @@ static void print_times(const struct replay_report *report)
 	for (size_t i = report->first_shown; i < report->count; i++) {
 		const struct sink_times *times = &report->rows[i].result.times;
 
-		printf("%-14s", report->rows[i].format->name);
+		printf("%-16s", report->rows[i].format->name);
 		for (size_t k = 0; k < sizeof(by_page) / sizeof(by_page[0]); k++)
 			printf(" %8.2f", each(times, by_page[k]));
 		printf(" %8s", "");

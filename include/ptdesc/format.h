@@ -78,6 +78,11 @@ enum pt_format_flags {
 	PT_FORMAT_BBM = 1u << 1,    /* break before make: no live entry is replaced by another */
 	PT_FORMAT_SIGNED = 1u << 2, /* canonical: bits above the VA width repeat its top bit */
 	PT_FORMAT_FAKE = 1u << 3,   /* no machine has it: for tests */
+	/*
+	 * The MMU loads all entries of the root into registers and walks from those: the tables
+	 * below are made with the space, and a change of the root is flushed, linking included.
+	 */
+	PT_FORMAT_LOADED_ROOT = 1u << 4,
 };
 
 /* What one entry says. */
@@ -89,7 +94,7 @@ struct pt_entry_info {
 		PT_ENTRY_BUSY,    /* being changed: readers and faults try again */
 		PT_ENTRY_INVALID, /* reserved bits set, or impossible at this level */
 	} kind;
-	pt_pa pa;      /* of the table or of the mapped memory */
+	pt_pa pa;      /* of the table or the mapped memory; of the run, if its entries share one */
 	uint64_t size; /* bytes that the entry maps, run excluded; leaves */
 	pt_attr attr;  /* leaves */
 	bool run;      /* one of a contiguous run */
@@ -115,7 +120,14 @@ struct pt_format {
 	uint32_t attrs;              /* enum pt_attr_flags that can be said */
 	uint32_t types;              /* bit t: memory type t can be said */
 	uint32_t format_attrs;       /* bits of pt_attr.format that mean something */
-	const char *manual;          /* where the layout was read */
+	/*
+	 * What must be in the register that gives memory types their meaning (IA32_PAT, MAIR_EL1)
+	 * and in the one that chooses how tables are walked (CR4, TCR_EL1); 0: the machine has
+	 * none. The format's header names their bits.
+	 */
+	uint64_t type_register;
+	uint64_t control;
+	const char *manual;                          /* where the layout was read */
 	struct pt_table_class tables[PT_MAX_LEVELS]; /* by level */
 };
 
@@ -136,6 +148,24 @@ extern const struct pt_format *const pt_formats[];
 
 extern const struct pt_format pt_format_x86_64;
 extern const struct pt_format pt_format_x86_64_la57;
+extern const struct pt_format pt_format_i386;
+extern const struct pt_format pt_format_i386_pae;
+extern const struct pt_format pt_format_arm64_4k_48;
+extern const struct pt_format pt_format_arm64_4k_39;
+extern const struct pt_format pt_format_arm64_4k_52;
+extern const struct pt_format pt_format_arm64_16k_36;
+extern const struct pt_format pt_format_arm64_16k_47;
+extern const struct pt_format pt_format_arm64_16k_48;
+extern const struct pt_format pt_format_arm64_64k_42;
+extern const struct pt_format pt_format_arm64_64k_48;
+extern const struct pt_format pt_format_arm64_64k_52;
+extern const struct pt_format pt_format_riscv_sv39;
+extern const struct pt_format pt_format_riscv_sv48;
+extern const struct pt_format pt_format_riscv_sv57;
+extern const struct pt_format pt_format_riscv_sv39_napot;
+extern const struct pt_format pt_format_riscv_sv48_napot;
+extern const struct pt_format pt_format_riscv_sv57_napot;
+extern const struct pt_format pt_format_riscv_sv32;
 extern const struct pt_format pt_format_fake8;
 extern const struct pt_format pt_format_fake4;
 

@@ -87,17 +87,20 @@ struct pt_space_stats {
 	uint64_t descriptor_bytes;
 };
 
-/* What MMU registers need: where the root is, and how many levels there are. */
+/* What MMU registers need: where the root is, how many levels there are, how they are walked. */
 struct pt_root {
 	pt_pa pa; /* of the root table */
 	unsigned levels;
-	uint64_t value; /* as the format's register wants it (CR3, TTBR, satp), without ASID */
+	uint64_t value;   /* as the format's register wants it (CR3, TTBR, satp), without ASID */
+	uint64_t types;   /* pt_format.type_register: what memory types mean */
+	uint64_t control; /* pt_format.control: bits beside those that the port chooses */
 };
 
 PT_BEGIN_DECLS
 
 /*
- * Makes an empty space: one root table. -PT_ENOTSUP: the format's page size is not the memory's, or
+ * Makes an empty space: one root table, and with PT_FORMAT_LOADED_ROOT the tables below it, all or
+ * none. -PT_ENOTSUP: the format's page size is not the memory's, or
  * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
  * refuses.
  */

@@ -68,8 +68,10 @@ says()
 @test "formats names every format, and how it was judged" {
 	run -0 --separate-stderr "$PTDESC" formats
 	is "" "$stderr"
-	for name in x86_64 x86_64-la57 fake8 fake4; do
+	for name in x86_64 x86_64-la57 i386 i386-pae arm64-4k-{48,39,52} arm64-16k-{36,47,48} arm64-64k-{42,48,52} \
+		riscv-sv{39,48,57,39-napot,48-napot,57-napot,32} fake8 fake4; do
 		[[ $'\n'$output$'\n' == *$'\n'$name$'\n'* ]]
 	done
-	is 4 "$(grep -cE '^  judged  (HW|SW|reference): ' <<<"$output")"
+	is "$(grep -c '^[^ ]' <<<"$output")" \
+		"$(grep -cE '^  judged  (HW|SW|reference): ' <<<"$output")"
 }

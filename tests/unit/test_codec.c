@@ -19,6 +19,24 @@ static const struct {
 } sweeps[] = {
 	{"x86_64", codec_sweep_x86_64},
 	{"x86_64-la57", codec_sweep_x86_64},
+	{"i386", codec_sweep_i386},
+	{"i386-pae", codec_sweep_i386_pae},
+	{"arm64-4k-48", codec_sweep_arm64_4k},
+	{"arm64-4k-39", codec_sweep_arm64_4k},
+	{"arm64-4k-52", codec_sweep_arm64_4k_52},
+	{"arm64-16k-36", codec_sweep_arm64_16k},
+	{"arm64-16k-47", codec_sweep_arm64_16k},
+	{"arm64-16k-48", codec_sweep_arm64_16k},
+	{"arm64-64k-42", codec_sweep_arm64_64k},
+	{"arm64-64k-48", codec_sweep_arm64_64k},
+	{"arm64-64k-52", codec_sweep_arm64_64k_52},
+	{"riscv-sv39", codec_sweep_riscv64},
+	{"riscv-sv48", codec_sweep_riscv64},
+	{"riscv-sv57", codec_sweep_riscv64},
+	{"riscv-sv39-napot", codec_sweep_riscv64_napot},
+	{"riscv-sv48-napot", codec_sweep_riscv64_napot},
+	{"riscv-sv57-napot", codec_sweep_riscv64_napot},
+	{"riscv-sv32", codec_sweep_riscv32},
 	{"fake8", codec_sweep_fake8},
 	{"fake4", codec_sweep_fake4},
 };
@@ -72,6 +90,44 @@ static void test_x86_pat(void **state)
 	codec_x86_pat(&c);
 }
 
+static void test_arm64_mair(void **state)
+{
+	struct codec c = start("arm64-4k-48");
+
+	(void)state;
+	codec_arm64_mair(&c);
+}
+
+/* What a port puts into CR4 and TCR_EL1, field by field. */
+static void test_control(void **state)
+{
+	const uint64_t ha_hd = UINT64_C(3) << 39;
+	const uint64_t ips48 = UINT64_C(5) << 32;
+	const uint64_t ips52 = UINT64_C(6) << 32;
+	const struct {
+		const char *name;
+		uint64_t control;
+	} want[] = {
+		{"x86_64", 1u << 5},
+		{"x86_64-la57", 1u << 5 | 1u << 12},
+		{"i386", 1u << 4},
+		{"i386-pae", 1u << 5},
+		{"arm64-4k-48", (64 - 48) | ips48 | ha_hd},
+		{"arm64-4k-39", (64 - 39) | ips48 | ha_hd},
+		{"arm64-4k-52", (64 - 52) | ips52 | ha_hd | UINT64_C(1) << 59},
+		{"arm64-16k-36", (64 - 36) | 2u << 14 | ips48 | ha_hd},
+		{"arm64-16k-48", (64 - 48) | 2u << 14 | ips48 | ha_hd},
+		{"arm64-64k-42", (64 - 42) | 1u << 14 | ips48 | ha_hd},
+		{"arm64-64k-52", (64 - 52) | 1u << 14 | ips52 | ha_hd},
+		{"riscv-sv39", 0},
+		{"riscv-sv32", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_true(pt_format_find(want[i].name)->control == want[i].control);
+}
+
 /* A format without a sweep would go unnoticed. */
 static void test_every_format_is_swept(void **state)
 {
@@ -90,7 +146,8 @@ static int encode(const struct pt_format *format, uint64_t pa, unsigned level, u
 {
 	uint64_t entry;
 
-	return pt_entry_encode(format, pt_make_pa(pa), level, pt_make_attr(PT_READ), flags, &entry);
+	return pt_entry_encode(format, pt_make_pa(pa), level, pt_make_attr(PT_READ | PT_EXEC),
+	    flags, &entry);
 }
 
 static void check_level_errors(const struct pt_format *f, unsigned level)
@@ -136,6 +193,8 @@ int main(void)
 		cmocka_unit_test(test_every_combination),
 		cmocka_unit_test(test_every_format_is_swept),
 		cmocka_unit_test(test_x86_pat),
+		cmocka_unit_test(test_arm64_mair),
+		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_bad_arguments),
 	};
 

@@ -138,13 +138,16 @@ static void choose_windows(struct model *m)
 		m->window_pages = (unsigned)((two ? half : 2 * half) >> m->format->page_shift);
 		m->window[1] = ~UINT64_C(0) - half + 1;
 	} else {
-		m->windows = 4;
+		bool two = m->format->flags & PT_FORMAT_SIGNED;
+
+		/* No two windows below one entry of a root of four. */
+		m->windows = m->format->bits[m->format->levels - 1u] > 2 ? 4 : 3;
 		m->window_pages = 2u << m->format->bits[0];
 		size = m->window_pages * model_page_size(m);
 		m->window[0] = 0;
-		m->window[1] = (UINT64_C(1) << pt_format_shift(m->format, 3)) - size / 2;
-		m->window[2] = half - size;
-		m->window[3] = ~UINT64_C(0) - size + 1;
+		m->window[1] = (two ? 0 : 2 * half) - size;
+		m->window[2] = (two ? half / 2 : half) - size / 2;
+		m->window[3] = (two ? half : half / 2) - size;
 	}
 	m->pages = m->windows * m->window_pages;
 }
@@ -268,14 +271,21 @@ static struct arguments parse(int argc, char **argv)
 	return a;
 }
 
+/* Is a format wanted. Those with large pages take minutes, and share all but sizes with others. */
+static bool wanted(const struct pt_format *format, const char *name)
+{
+	if (!ref_find(format->name))
+		return false;
+	return name ? !strcmp(name, format->name) : format->page_shift <= 12;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
 	unsigned number = 0;
 
 	for (unsigned i = 0; pt_formats[i]; i++) {
-		if (!ref_find(pt_formats[i]->name) ||
-		    (a.format && strcmp(a.format, pt_formats[i]->name)))
+		if (!wanted(pt_formats[i], a.format))
 			continue;
 		for (size_t mode = 0; mode < MODES; mode++)
 			if (a.modes >> mode & 1)

@@ -42,12 +42,18 @@ static void copy_placed(struct replay *r, struct mirror *child, struct mirror *p
 	const struct sink_op op = {.kind = SINK_COPY,
 		.flags = (uint16_t)(PT_DEPOSIT | (cow ? PT_COW : 0)),
 		.other = child->number};
+	const uint64_t mask = page_mask(r);
 
-	/* A page of the format that two VMAs share was copied with the first. */
-	va &= ~page_mask(r);
+	/*
+	 * At the edges a page of the format may be there for the sake of another VMA only, or have
+	 * been copied with the one before.
+	 */
+	va = va & mask && !pages_wanted(r, child, va) ? (va | mask) + 1 : va & ~mask;
+	end = end & mask && !pages_wanted(r, child, end) ? end & ~mask : (end + mask) & ~mask;
 	if (va < child->copied)
 		va = child->copied;
-	child->copied = (end + page_mask(r)) & ~page_mask(r);
+	if (end > child->copied)
+		child->copied = end;
 	if (va < end)
 		pages_run_on(r, parent, op, va, end);
 }
@@ -126,8 +132,8 @@ void pages_move_anew(struct replay *r, struct mirror *m, uint64_t va, uint64_t e
 static bool can_follow(const struct replay *r, const struct mirror *m, uint64_t va, uint64_t end,
     uint64_t to, struct placed *from, struct placed *target)
 {
-	struct placed a[2];
-	struct placed b[2];
+	struct placed a[PLACE_PARTS];
+	struct placed b[PLACE_PARTS];
 
 	if ((va | end | to) & page_mask(r) || place_range(&m->place, va, end, a) != 1 ||
 	    place_range(&m->place, to, to + (end - va), b) != 1)

@@ -16,7 +16,7 @@ void pages_run(struct replay *r, const struct sink_op *op)
 
 void pages_run_on(struct replay *r, struct mirror *m, struct sink_op op, uint64_t va, uint64_t end)
 {
-	struct placed at[2];
+	struct placed at[PLACE_PARTS];
 	unsigned count = place_range(&m->place, va, end, at);
 
 	op.space = m->number;
@@ -63,6 +63,15 @@ bool pages_fit(const struct mirror *m, uint64_t va)
 	return place_va(&m->place, va, &ignored);
 }
 
+bool pages_wanted(const struct replay *r, struct mirror *m, uint64_t va)
+{
+	const struct region *region = shadow_find(&m->shadow, va);
+	unsigned parts = 1u << r->parts_bits;
+
+	return region &&
+	       region_any(region->page, page_in_region(&m->shadow, va) & ~(parts - 1), parts);
+}
+
 bool pages_next_part(struct mirror *m, size_t *at, uint64_t va, uint64_t end, struct part *part)
 {
 	uint64_t start;
@@ -79,25 +88,15 @@ bool pages_next_part(struct mirror *m, size_t *at, uint64_t va, uint64_t end, st
 	return true;
 }
 
-/* Is a page of the format still wanted by what is left of it. */
-static bool still_wanted(const struct replay *r, struct mirror *m, uint64_t va)
-{
-	const struct region *region = shadow_find(&m->shadow, va);
-	unsigned parts = 1u << r->parts_bits;
-
-	return region &&
-	       region_any(region->page, page_in_region(&m->shadow, va) & ~(parts - 1), parts);
-}
-
 /* The range of whole pages of the format that go with [va, end), which is out of the model. */
 static void unmap_placed(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
 	const struct sink_op op = {.kind = SINK_UNMAP};
 	const uint64_t mask = page_mask(r);
 
-	if (va & mask && still_wanted(r, m, va))
+	if (va & mask && pages_wanted(r, m, va))
 		va = (va | mask) + 1;
-	if (end & mask && still_wanted(r, m, end))
+	if (end & mask && pages_wanted(r, m, end))
 		end &= ~mask;
 	if (va < end)
 		pages_run_on(r, m, op, va, end);
@@ -145,7 +144,7 @@ void pages_prune(struct replay *r, struct mirror *m, uint64_t va, uint64_t end, 
     uint64_t ceiling)
 {
 	struct sink_op op = {.kind = SINK_PRUNE, .space = m->number};
-	struct placed at[2];
+	struct placed at[PLACE_PARTS];
 	unsigned count = place_range(&m->place, va, end, at);
 	const uint64_t mask = page_mask(r);
 
@@ -233,7 +232,7 @@ static void reclaim_placed(struct replay *r, struct mirror *m, uint64_t va, uint
 
 void pages_reclaim(struct replay *r, struct mirror *m, uint64_t va, uint64_t end)
 {
-	struct placed at[2];
+	struct placed at[PLACE_PARTS];
 	unsigned count = place_range(&m->place, va, end, at);
 
 	for (unsigned i = 0; i < count; i++)

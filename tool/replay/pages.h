@@ -42,6 +42,9 @@ bool pages_believable(struct replay *r, const struct mirror *m, uint64_t va, uin
 /* Has an address a place in the format's space. */
 bool pages_fit(const struct mirror *m, uint64_t va);
 
+/* Is any part of the format's page at va there. */
+bool pages_wanted(const struct replay *r, struct mirror *m, uint64_t va);
+
 /* Visits the regions that overlap [va, end), and their pages in it. */
 struct part {
 	struct region *region;

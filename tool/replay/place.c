@@ -21,8 +21,8 @@ static uint64_t step_of(const struct pt_format *format)
 	return UINT64_C(1) << (user_bytes(format) >> upper >= 64 ? upper : leaf);
 }
 
-/* Where the largest hole begins: between the lower part and the upper. */
-static size_t largest_hole(const struct vma_list *vmas)
+/* The VMA before the largest hole: the last of image and heap. */
+static size_t before_hole(const struct vma_list *vmas)
 {
 	uint64_t most = 0;
 	size_t at = 0;
@@ -38,29 +38,66 @@ static size_t largest_hole(const struct vma_list *vmas)
 	return at;
 }
 
+/* The VMA of the stack, or the last. */
+static size_t stack_of(const struct vma_list *vmas)
+{
+	size_t at = vmas->count - 1;
+
+	for (size_t i = 0; i < vmas->count; i++)
+		if (vmas->at[i].shown.flags & TRACE_VMA_STACK)
+			at = i;
+	return at;
+}
+
+/* The middle of the hole behind a VMA. */
+static uint64_t middle_after(const struct vma_list *vmas, size_t at, uint64_t step)
+{
+	uint64_t end = vmas->at[at].shown.end;
+
+	return (end + (vmas->at[at + 1].shown.start - end) / 2) & ~(step - 1);
+}
+
+/* What lies in [start, end) moves down by delta, as far as that puts it into [low, high). */
+static void add_part(struct place *place, uint64_t start, uint64_t end, uint64_t delta,
+    struct placed room)
+{
+	struct place_part *part = &place->part[place->parts];
+	uint64_t low = room.va + delta;
+	uint64_t high = low + room.size;
+
+	*part = (struct place_part){start > low ? start : low, end < high ? end : high, -delta};
+	if (part->start < part->end)
+		place->parts++;
+}
+
+/* How far down an address has to go, in steps, to be at or below another. */
+static uint64_t down_to(uint64_t from, uint64_t to, uint64_t step)
+{
+	return from <= to ? 0 : (from - to + step - 1) & ~(step - 1);
+}
+
+/* A quarter is for image and heap, a sixteenth for the stack, the rest for the mmap area. */
 static void move_parts(struct place *place, const struct pt_format *format,
     const struct vma_list *vmas)
 {
 	uint64_t user = user_bytes(format);
 	uint64_t step = step_of(format);
 	uint64_t quarter = user / 4 & ~(step - 1);
-	size_t hole = largest_hole(vmas);
-	uint64_t low = vmas->at[0].shown.start;
-	uint64_t middle = vmas->at[hole].shown.end / 2 + vmas->at[hole + 1].shown.start / 2;
-	uint64_t top = vmas->at[vmas->count - 1].shown.end;
-	uint64_t down = low < quarter / 2 ? 0 : (low - quarter / 2 + step - 1) & ~(step - 1);
-	uint64_t off = top <= user ? 0 : (top - user + step - 1) & ~(step - 1);
+	uint64_t top = (user - user / 16) & ~(step - 1);
+	size_t image = before_hole(vmas);
+	size_t stack = stack_of(vmas);
+	uint64_t mmap = middle_after(vmas, image, step);
+	uint64_t above = stack > image + 1 ? middle_after(vmas, stack - 1, step) : mmap;
+	uint64_t low = down_to(vmas->at[0].shown.start, quarter / 2, step);
 
-	if (down > low)
-		down = low & ~(step - 1);
-	middle &= ~(step - 1);
-	place->part[0] = (struct place_part){down, middle, -down};
-	if (place->part[0].end > quarter + down)
-		place->part[0].end = quarter + down;
-	place->part[1] = (struct place_part){middle, user + off, -off};
-	if (place->part[1].start < quarter + off)
-		place->part[1].start = quarter + off;
-	place->parts = 2;
+	if (low > vmas->at[0].shown.start)
+		low -= step;
+	add_part(place, 0, mmap, low, (struct placed){.va = 0, .size = quarter});
+	if (above > mmap)
+		add_part(place, mmap, above, down_to(vmas->at[stack - 1].shown.end, top, step),
+		    (struct placed){.va = quarter, .size = top - quarter});
+	add_part(place, above, UINT64_MAX, down_to(vmas->at[vmas->count - 1].shown.end, user, step),
+	    (struct placed){.va = top, .size = user - top});
 }
 
 void place_decide(struct place *place, const struct pt_format *format, unsigned recorded_bits,
@@ -77,7 +114,8 @@ void place_decide(struct place *place, const struct pt_format *format, unsigned 
 	place->parts = 1;
 }
 
-unsigned place_range(const struct place *place, uint64_t start, uint64_t end, struct placed out[2])
+unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
+    struct placed out[PLACE_PARTS])
 {
 	unsigned count = 0;
 
@@ -94,7 +132,7 @@ unsigned place_range(const struct place *place, uint64_t start, uint64_t end, st
 
 bool place_va(const struct place *place, uint64_t va, uint64_t *out)
 {
-	struct placed range[2];
+	struct placed range[PLACE_PARTS];
 
 	if (!place_range(place, va, va + 1, range))
 		return false;
@@ -104,7 +142,11 @@ bool place_va(const struct place *place, uint64_t va, uint64_t *out)
 
 static const struct place_part *part_of(const struct place *place, const struct placed *at)
 {
-	return at->from >= place->part[0].end ? &place->part[1] : &place->part[0];
+	const struct place_part *part = place->part;
+
+	while (at->from >= part->end)
+		part++;
+	return part;
 }
 
 uint64_t place_floor(const struct place *place, const struct placed *at, uint64_t floor)

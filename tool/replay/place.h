@@ -2,9 +2,9 @@
 /*
  * Where a program's addresses go in a format that has other pages or a narrower space.
  *
- * A space that is wide enough keeps all addresses. In a narrower one the program's lower part
- * (image and heap) and its upper part (mmap area and stack) are moved by one distance each, so that
- * distances within each stay what they were, and tables are filled as they would be. What then
+ * A space that is wide enough keeps all addresses. In a narrower one three parts of the program are
+ * moved by one distance each: image and heap, mmap area, stack. So distances from the program break
+ * and from the mmap base stay what they were, and tables are filled as they would be. What then
  * lies outside does not fit.
  */
 #ifndef TOOL_REPLAY_PLACE_H
@@ -21,9 +21,11 @@ struct place_part {
 	uint64_t delta;
 };
 
+#define PLACE_PARTS 3u
+
 struct place {
-	struct place_part part[2]; /* lower and upper; equal when all addresses stay */
-	unsigned parts;            /* 0: not decided yet */
+	struct place_part part[PLACE_PARTS]; /* by address; one, when all addresses stay */
+	unsigned parts;                      /* 0: not decided yet */
 };
 
 /* A range that fits: where it comes from, and where it goes. */
@@ -37,8 +39,9 @@ struct placed {
 void place_decide(struct place *place, const struct pt_format *format, unsigned recorded_bits,
     const struct vma_list *vmas);
 
-/* Where [start, end) goes, what does not fit left out; at most two ranges. Returns how many. */
-unsigned place_range(const struct place *place, uint64_t start, uint64_t end, struct placed out[2]);
+/* Where [start, end) goes, what does not fit left out. Returns how many ranges that is. */
+unsigned place_range(const struct place *place, uint64_t start, uint64_t end,
+    struct placed out[PLACE_PARTS]);
 
 /* Where one address goes; false: it does not fit. */
 bool place_va(const struct place *place, uint64_t va, uint64_t *out);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#define RISCV       64
+#define RISCV_NAPOT 0
+#include "format/riscv.h"
+
+#include "format/entry_api.h"
+#include "space/template.inc.h"
+
+#include "format/riscv64_formats.h"
+
+const struct pt_format pt_format_riscv_sv39 = {
+	RISCV_SV39,
+	.name = "riscv-sv39",
+	.what = "RISC-V Sv39, 3 levels, 39-bit addresses, leaves of 4 KiB, 2 MiB and 1 GiB",
+};
+
+const struct pt_format pt_format_riscv_sv48 = {
+	RISCV_SV48,
+	.name = "riscv-sv48",
+	.what = "RISC-V Sv48, 4 levels, 48-bit addresses, leaves of 4 KiB to 512 GiB",
+};
+
+const struct pt_format pt_format_riscv_sv57 = {
+	RISCV_SV57,
+	.name = "riscv-sv57",
+	.what = "RISC-V Sv57, 5 levels, 57-bit addresses, leaves of 4 KiB to 256 TiB",
+};
