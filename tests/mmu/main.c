@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tests/mmu/mmu.h"
+
+/* Parameters, second byte: what this start is for. */
+enum {
+	START_TESTS = 0,
+};
+
+_Noreturn void bare_main(void);
+
+struct mmu mmu;
+
+bool mmu_ok(bool good, const char *name)
+{
+	print("%s %u - %s\n", good ? "ok" : "not ok", ++mmu.tests, name);
+	mmu.failed += !good;
+	return good;
+}
+
+uint64_t mmu_slot(unsigned level)
+{
+	return UINT64_C(1) << pt_format_shift(mmu.format, level);
+}
+
+unsigned mmu_top(void)
+{
+	return mmu.format->levels - 1u;
+}
+
+/* Words that hold their own address, so that every translation can be told by what is read. */
+static void write_pattern(void)
+{
+	for (uint64_t pa = machine.ram; pa < machine.ram + MMU_PATTERN_END; pa += 4)
+		if (!machine_keeps(pa))
+			*(volatile uint32_t *)bare_at(pa) = (uint32_t)pa;
+}
+
+/* From boot tables to the library's own. */
+static bool kernel_up(void)
+{
+	struct pt_port port = bare_port();
+	int error = bare_memory(machine.ram + MMU_KERNEL_AT, MMU_KERNEL_SIZE,
+	    mmu.format->page_shift, &port, &mmu.memory);
+
+	if (!error)
+		error = bare_kernel_space(&mmu.kernel, mmu.memory, mmu.format);
+	if (error) {
+		print("# %s\n", pt_strerror(error));
+		return false;
+	}
+	mmu.root = pt_space_root(&mmu.kernel);
+	machine_set_root(&mmu.root);
+	return true;
+}
+
+_Noreturn void bare_main(void)
+{
+	mmu.format = bare_variant()->format;
+	bare_cpu_up();
+	if (mmu_ok(kernel_up(), "the kernel runs on the library's tables")) {
+		write_pattern();
+		mmu_kit();
+	}
+	print("1..%u\n", mmu.tests);
+	print("COUNTS %lu %lu %lu\n", mmu.cases, mmu.mismatches, mmu.deviations);
+	print("EXIT %u\n", mmu.failed != 0);
+	machine_exit(mmu.failed != 0);
+}
