@@ -81,18 +81,9 @@ static void report(void *ctx, const struct pt_format *format, bool with, const c
 		print("# line %u: expected %s\n", (unsigned)line, what);
 }
 
-static uint64_t load(const void *table, unsigned at)
+static void *slot_of(const struct pt_space *space, unsigned slot)
 {
-	return mmu.format->entry_bytes == 8 ? ((const uint64_t *)table)[at]
-					    : ((const uint32_t *)table)[at];
-}
-
-static void store(void *table, unsigned at, uint64_t e)
-{
-	if (mmu.format->entry_bytes == 8)
-		((uint64_t *)table)[at] = e;
-	else
-		((uint32_t *)table)[at] = (uint32_t)e;
+	return (char *)space->top + slot * mmu.format->entry_bytes;
 }
 
 /* Where the kernel's root has entries. */
@@ -100,7 +91,7 @@ static void find_kernel(void)
 {
 	live.lents = 0;
 	for (unsigned i = 0; i < 1u << mmu.format->bits[mmu_top()]; i++)
-		if (load(mmu.kernel.top, i) && live.lents < KERNEL_SLOTS)
+		if (mmu_load(slot_of(&mmu.kernel, i)) && live.lents < KERNEL_SLOTS)
 			live.lent[live.lents++].at = i;
 }
 
@@ -115,15 +106,17 @@ static bool is_kernels(unsigned slot)
 static void lend(const struct pt_space *space)
 {
 	for (unsigned i = 0; i < live.lents; i++) {
-		live.lent[i].before = load(space->top, live.lent[i].at);
-		store(space->top, live.lent[i].at, load(mmu.kernel.top, live.lent[i].at));
+		void *entry = slot_of(space, live.lent[i].at);
+
+		live.lent[i].before = mmu_load(entry);
+		mmu_store(entry, mmu_load(slot_of(&mmu.kernel, live.lent[i].at)));
 	}
 }
 
 static void take_back(const struct pt_space *space)
 {
 	for (unsigned i = 0; i < live.lents; i++)
-		store(space->top, live.lent[i].at, live.lent[i].before);
+		mmu_store(slot_of(space, live.lent[i].at), live.lent[i].before);
 }
 
 static bool in_ram(uint64_t pa)

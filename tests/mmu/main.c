@@ -27,6 +27,39 @@ unsigned mmu_top(void)
 	return mmu.format->levels - 1u;
 }
 
+uint64_t mmu_load(const void *entry)
+{
+	return mmu.format->entry_bytes == 8 ? *(const volatile uint64_t *)entry
+					    : *(const volatile uint32_t *)entry;
+}
+
+void mmu_store(void *entry, uint64_t e)
+{
+	if (mmu.format->entry_bytes == 8)
+		*(volatile uint64_t *)entry = e;
+	else
+		*(volatile uint32_t *)entry = (uint32_t)e;
+}
+
+void *mmu_entry(const struct pt_space *space, uint64_t va, unsigned level)
+{
+	char *table = space->top;
+
+	for (unsigned l = mmu_top();; l--) {
+		uint64_t mask = (UINT64_C(1) << mmu.format->bits[l]) - 1;
+		uint64_t index = va >> pt_format_shift(mmu.format, l) & mask;
+		char *entry = table + index * mmu.format->entry_bytes;
+		struct pt_entry_info info;
+
+		if (l == level)
+			return entry;
+		if (pt_entry_decode(mmu.format, mmu_load(entry), l, &info) ||
+		    info.kind != PT_ENTRY_TABLE)
+			return NULL;
+		table = bare_at(info.pa.v);
+	}
+}
+
 /* Words that hold their own address, so that every translation can be told by what is read. */
 static void write_pattern(void)
 {
@@ -60,6 +93,7 @@ _Noreturn void bare_main(void)
 	if (mmu_ok(kernel_up(), "the kernel runs on the library's tables")) {
 		write_pattern();
 		mmu_kit();
+		mmu_matrix();
 	}
 	print("1..%u\n", mmu.tests);
 	print("COUNTS %lu %lu %lu\n", mmu.cases, mmu.mismatches, mmu.deviations);

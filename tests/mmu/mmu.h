@@ -37,9 +37,14 @@ extern struct mmu mmu;
 /* One line of TAP. */
 bool mmu_ok(bool good, const char *name);
 
-/* The memory that the matrix and the live changes use, below any root entry of the kernel's. */
+/* Bytes of an entry of a level; the root's level. */
 uint64_t mmu_slot(unsigned level);
 unsigned mmu_top(void);
+
+/* The entry of a level for va in a space's tables, NULL: the way down ends above; raw entries. */
+void *mmu_entry(const struct pt_space *space, uint64_t va, unsigned level);
+uint64_t mmu_load(const void *entry);
+void mmu_store(void *entry, uint64_t e);
 
 /* The parts. */
 void mmu_kit(void);
