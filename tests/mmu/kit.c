@@ -141,7 +141,7 @@ static const char *ask(uint64_t va, const struct pt_translation *mapped)
 		return "something mapped: the MMU faulted";
 	if (t.end == MACHINE_OTHER || !in_ram(pa)) /* translated, to where no memory is */
 		return in_ram(pa) ? "memory: the bus refused it" : NULL;
-	if (*(volatile uint32_t *)(uintptr_t)va != *(volatile uint32_t *)bare_at(pa))
+	if ((uint32_t)t.value != *(volatile uint32_t *)bare_at(pa))
 		return "that memory: the MMU reads other memory";
 	return NULL;
 }

@@ -128,32 +128,37 @@ static void grace_wait(void *ctx, uint64_t cookie)
 		machine_relax();
 }
 
-void bare_flush_here(const struct pt_flush *flush)
+static void flush(const struct pt_flush *what, bool broadcast)
 {
 	unsigned shift = bare_variant()->format->page_shift;
-	uint64_t pages = ((flush->last.v - flush->start.v) >> shift) + 1;
+	uint64_t pages = ((what->last.v - what->start.v) >> shift) + 1;
 
 	if (pages > FLUSH_PAGES) {
-		machine_flush_all();
+		machine_flush_all(broadcast);
 		return;
 	}
 	for (uint64_t i = 0; i < pages; i++)
-		machine_flush_page(flush->start.v + (i << shift));
+		machine_flush_page(what->start.v + (i << shift), broadcast);
+}
+
+void bare_flush_here(const struct pt_flush *what)
+{
+	flush(what, false);
 }
 
 /* One request at a time; who waits for its turn answers that of the other. */
-void bare_flush(void *ctx, const struct pt_flush *flush)
+void bare_flush(void *ctx, const struct pt_flush *what)
 {
 	unsigned me = machine_cpu();
 	uint32_t free = 0;
 
 	(void)ctx;
-	bare_flush_here(flush);
+	flush(what, machine.broadcasts);
 	if (machine.broadcasts)
 		return;
 	for (; !PT_CAS(&request_lock, &free, 1, ACQUIRE); free = 0)
 		machine_relax();
-	request = *flush;
+	request = *what;
 	for (unsigned i = 0; i < machine.cpus; i++) {
 		if (i == me || !PT_LOAD(&cpus[i].up, ACQUIRE))
 			continue;
@@ -172,7 +177,7 @@ void bare_interrupted(void)
 
 	if (!PT_LOAD(&me->asked, ACQUIRE))
 		return;
-	bare_flush_here(&request);
+	flush(&request, false);
 	PT_STORE(&me->asked, 0, RELEASE);
 }
 

@@ -62,10 +62,12 @@ void machine_relax(void);
 /* Puts the MMU on a space's root; nothing of the space before stays in the TLBs of this CPU. */
 void machine_set_root(const struct pt_root *root);
 
-/* Removes one page, or everything, from the TLBs and walk caches of this CPU (or all, see above).
+/*
+ * Removes one page, or everything, from the TLBs and walk caches of this CPU; or, where the machine
+ * broadcasts, of all.
  */
-void machine_flush_page(uint64_t va);
-void machine_flush_all(void);
+void machine_flush_page(uint64_t va, bool broadcast);
+void machine_flush_all(bool broadcast);
 
 /* Code and data were written that will be executed. */
 void machine_sync_code(void);
@@ -82,6 +84,7 @@ struct machine_try {
 	} end;
 	uint64_t code;    /* as the architecture encodes it */
 	uint64_t address; /* that the MMU refused */
+	uint64_t value;   /* what the code has read */
 };
 
 /* Tries; interrupts are answered meanwhile. */

@@ -124,6 +124,7 @@ machine_enter:
 	pushq %r15
 	movq %rsp, (%rsi)
 	movq %rdi, %rsp
+	popq %rax
 	popq %rdi
 	addq $16, %rsp /* vector and error code */
 	iretq
@@ -161,6 +162,7 @@ gate_\n:
 trap:
 	pushq %rdi
 	pushq %rax
+	movq %rsp, %rdi
 	pushq %rcx
 	pushq %rdx
 	pushq %rsi
@@ -169,7 +171,6 @@ trap:
 	pushq %r10
 	pushq %r11
 	cld
-	leaq 64(%rsp), %rdi
 	call machine_trap
 	popq %r11
 	popq %r10

@@ -20,8 +20,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define LAPIC_ICR_LOW  0x300
 #define LAPIC_ICR_HIGH 0x310
 
-#define MSR_PAT  0x277
-#define MSR_EFER 0xc0000080
+#define MSR_PAT   0x277
+#define MSR_EFER  0xc0000080
 /* WB, WC, UC-, UC, WB, WP, UC-, WT: what the format's memory types mean. */
 #define PAT_VALUE UINT64_C(0x0407050600070106)
 
@@ -45,8 +45,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define USER_CODE   0x2b
 #define TSS_AT      0x30
 
-/* From rdi on it is what an exception leaves on the stack. */
+/* From vector on it is what start.S and an exception leave on the stack. */
 struct machine_frame {
+	uint64_t rax;
 	uint64_t rdi;
 	uint64_t vector;
 	uint64_t error;
@@ -225,16 +226,18 @@ void machine_set_root(const struct pt_root *root)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(root->value) : "memory");
 }
 
-void machine_flush_page(uint64_t va)
+void machine_flush_page(uint64_t va, bool broadcast)
 {
+	(void)broadcast;
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
 /* Global entries leave only when CR4.PGE changes. */
-void machine_flush_all(void)
+void machine_flush_all(bool broadcast)
 {
 	uint64_t cr4 = read_cr4();
 
+	(void)broadcast;
 	write_cr4(cr4 & ~CR4_PGE);
 	write_cr4(cr4);
 }
@@ -254,7 +257,7 @@ void x86_set_control(uint32_t control)
 		  (control & X86_PKE ? CR4_PKE : 0));
 	write_msr(MSR_EFER, efer | (control & X86_NXE ? EFER_NXE : 0));
 	cpus[machine_cpu()].ac = control & X86_AC;
-	machine_flush_all();
+	machine_flush_all(false);
 }
 
 void x86_set_pkru(uint32_t pkru)
@@ -291,6 +294,7 @@ void machine_trap(struct machine_frame *frame)
 						      : MACHINE_OTHER;
 	t->code = t->end == MACHINE_FAULT ? frame->error : frame->vector;
 	__asm__ volatile("mov %%cr2, %0" : "=r"(t->address));
+	t->value = frame->rax;
 	machine_leave(me->sp);
 }
 
@@ -318,8 +322,8 @@ static void set_gates(void)
 		/* Breakpoints come from user code as well; all are interrupt gates. */
 		uint64_t kind = i == VECTOR_BREAKPOINT ? 0xee00 : 0x8e00;
 
-		idt[2 * i] = (at & 0xffff) | KERNEL_CODE << 16 | kind << 32 | (at >> 16 & 0xffff)
-									  << 48;
+		idt[2 * i] =
+		    (at & 0xffff) | KERNEL_CODE << 16 | kind << 32 | (at >> 16 & 0xffff) << 48;
 		idt[2 * i + 1] = at >> 32;
 	}
 }
