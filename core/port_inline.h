@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The hot calls of the port, as the library makes them. PT_PORT_HEADER names a header that defines
- * the seven port_* functions below inline; without it they go through the table.
+ * the eight port_* functions below inline; without it they go through the table.
  */
 #ifndef PTDESC_CORE_PORT_INLINE_H
 #define PTDESC_CORE_PORT_INLINE_H
@@ -26,6 +26,13 @@ static inline void port_cpu_unpin(const struct pt_port *port, bool irq)
 static inline void port_section_enter(const struct pt_port *port)
 {
 	port->section_enter(port->ctx);
+}
+
+/* Enters as well, unless that would take long; false: nothing was done. */
+static inline bool port_section_try(const struct pt_port *port)
+{
+	port->section_enter(port->ctx);
+	return true;
 }
 
 static inline void port_section_exit(const struct pt_port *port)

@@ -48,7 +48,8 @@
  *   bool pf_run(e, l)        is the leaf marked as part of a run
  *   pf_entry pf_set_run(e, l, bool run)
  *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
- *   bool pf_marked(e, l)     a leaf, accessed and dirty: in one test, if the bits allow that
+ *   pf_entry pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in
+ *                            nothing else; 0: no bits say that
  */
 #ifndef PTDESC_FORMAT_ENTRY_API_H
 #define PTDESC_FORMAT_ENTRY_API_H
@@ -95,12 +96,21 @@ static inline bool pf_valid(pf_entry e, unsigned l)
 }
 #endif
 
-#ifndef pf_marked
-static inline bool pf_marked(pf_entry e, unsigned l)
+#ifndef pf_marks
+static inline pf_entry pf_marks(unsigned l)
 {
-	return pf_is_leaf(e, l) && pf_accessed(e, l) && pf_dirty(e, l);
+	(void)l;
+	return 0;
 }
 #endif
+
+/* A leaf, accessed and dirty: in one test, if the bits allow that. */
+static inline bool pf_marked(pf_entry e, unsigned l)
+{
+	if (pf_marks(l))
+		return (e & pf_marks(l)) == pf_marks(l);
+	return pf_is_leaf(e, l) && pf_accessed(e, l) && pf_dirty(e, l);
+}
 
 /* An entry between the host's and the target's byte order. */
 #if PF_BIG_ENDIAN == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)

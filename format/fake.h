@@ -90,8 +90,8 @@ typedef uint64_t pf_entry;
 enum fake_attr {
 	FAKE_R,
 	FAKE_W,
-	FAKE_X,
 	FAKE_U,
+	FAKE_X,
 	FAKE_G,
 	FAKE_A,
 	FAKE_D,
@@ -121,8 +121,8 @@ typedef uint32_t pf_entry;
 
 enum fake_attr {
 	FAKE_W,
-	FAKE_X,
 	FAKE_U,
+	FAKE_X,
 	FAKE_A,
 	FAKE_D,
 	FAKE_S,
@@ -147,15 +147,15 @@ struct fake_level {
 
 static const struct fake_level fake_levels[PT_MAX_LEVELS] = {
 #if FAKE == 8
-	{FAKE_EMPTY_0, 0, 2, 6, 0x9, 0, 14, 0, {5, 4, 8, 9, 10, 7, 6, 11, 12, 13, 56, 57, 58, 59}},
+	{FAKE_EMPTY_0, 0, 2, 6, 0x9, 0, 14, 0, {5, 4, 9, 8, 10, 7, 6, 11, 12, 13, 56, 57, 58, 59}},
 	{FAKE_EMPTY_1, 1u << FAKE_W | 1u << FAKE_X, 3, 8, 0x3, 0x6, 20, 15,
-		{10, 7, 5, 6, 8, 4, 9, 11, 17, 16, 12, 13, 14, 15}},
+		{10, 7, 6, 5, 8, 4, 9, 11, 17, 16, 12, 13, 14, 15}},
 	{FAKE_EMPTY_2, 1u << FAKE_A | 1u << FAKE_D, 4, 11, 0xc, 0xa, 9, 8,
-		{6, 51, 8, 4, 7, 53, 52, 5, 58, 59, 57, 56, 55, 54}},
+		{6, 51, 4, 8, 7, 53, 52, 5, 58, 59, 57, 56, 55, 54}},
 	{FAKE_EMPTY_3, 0, 3, 15, 0, 0x5, 0, 19, {0}},
 #else
-	{FAKE_EMPTY_0, 1u << FAKE_X, 2, 6, 0x6, 0, 10, 0, {5, 4, 6, 8, 7, 9, 28}},
-	{FAKE_EMPTY_1, 1u << FAKE_W, 4, 8, 0x9, 0x3, 13, 8, {7, 10, 9, 6, 8, 5, 4}},
+	{FAKE_EMPTY_0, 1u << FAKE_X, 2, 6, 0x6, 0, 10, 0, {5, 6, 4, 8, 7, 9, 28}},
+	{FAKE_EMPTY_1, 1u << FAKE_W, 4, 8, 0x9, 0x3, 13, 8, {7, 9, 10, 6, 8, 5, 4}},
 	{FAKE_EMPTY_2, 0, 5, 12, 0, 0xc, 0, 12, {0}},
 #endif
 };

@@ -73,7 +73,8 @@ static inline pf_entry pf_busy(unsigned l)
 
 static inline bool pf_is_table(pf_entry e, unsigned l)
 {
-	return l > 0 && (e & (X86_P | X86_PS)) == X86_P;
+	/* P and not PS: a subtraction leaves neither, and takes no copy of the entry. */
+	return l > 0 && !((e - X86_P) & (X86_P | X86_PS));
 }
 
 static inline bool pf_is_leaf(pf_entry e, unsigned l)
@@ -140,28 +141,36 @@ static inline bool x86_can_say(pt_attr attr)
 	return (attr.flags & (~known | PT_READ)) == PT_READ && attr.format <= 0x1ff;
 }
 
-PT_STATIC_ASSERT(PT_WRITE == X86_RW && PT_ACCESSED == X86_A && PT_DIRTY == X86_D,
-    "these have the same places in flags and entries");
-PT_STATIC_ASSERT(PT_USER >> 1 == X86_US && PT_GLOBAL << 4 == X86_G && PT_SOFT << 2 == X86_SOFT,
-    "and these are moved by x86_flag_bits");
+/* The same bits in flags and entries. */
+#define X86_SAME (X86_P | X86_RW | X86_US | X86_A | X86_D)
 
-static inline pf_entry x86_flag_bits(uint32_t f)
-{
-	return (f & (PT_WRITE | PT_ACCESSED | PT_DIRTY)) | (f & PT_USER) >> 1 |
-	       (f & PT_GLOBAL) << 4 | (f & PT_SOFT) << 2 | (f & PT_EXEC ? 0 : X86_NX);
-}
+PT_STATIC_ASSERT(PT_READ == X86_P && PT_WRITE == X86_RW && PT_USER == X86_US &&
+		     PT_ACCESSED == X86_A && PT_DIRTY == X86_D,
+    "X86_SAME");
+PT_STATIC_ASSERT(PT_GLOBAL << 4 == X86_G && PT_SOFT << 2 == X86_SOFT, "these are moved");
 
-static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
+/* What plain leaves do not have. */
+static inline int x86_rare_bits(pt_attr attr, unsigned l, pf_entry *bits)
 {
 	uint64_t key = (attr.flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
 	unsigned type = x86_type_bits(attr.flags, l);
 
 	if (!x86_can_say(attr) || type == X86_NO_TYPE)
 		return -PT_EATTR;
-	*bits = X86_P | (l ? X86_PS : 0) | x86_flag_bits(attr.flags) | type | key << X86_KEY_AT;
-	if (__builtin_expect(attr.format != 0, 0))
-		*bits |= (uint64_t)(attr.format & 3) << 10 | (uint64_t)(attr.format >> 2) << 52;
+	*bits |= (attr.flags & PT_GLOBAL) << 4 | (attr.flags & PT_SOFT) << 2 | type |
+		 key << X86_KEY_AT | (uint64_t)(attr.format & 3) << 10 |
+		 (uint64_t)(attr.format >> 2) << 52;
 	return 0;
+}
+
+static inline int pf_attr_make(pt_attr attr, unsigned l, pf_entry *bits)
+{
+	const uint32_t plain = X86_SAME | PT_EXEC;
+
+	*bits = (attr.flags & X86_SAME) | (attr.flags & PT_EXEC ? 0 : X86_NX) | (l ? X86_PS : 0);
+	if (__builtin_expect(attr.flags & PT_READ && !((attr.flags & ~plain) | attr.format), 1))
+		return 0;
+	return x86_rare_bits(attr, l, bits);
 }
 
 /* Nothing can be made unreadable, and device memory is the strongest of the uncached types. */
@@ -184,23 +193,20 @@ static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 			       PT_TYPE_UNCACHED_MINUS << 8 | PT_TYPE_UNCACHED << 12 |
 			       PT_TYPE_NORMAL << 16 | PT_TYPE_WRITE_PROTECT << 20 |
 			       PT_TYPE_UNCACHED_MINUS << 24 | (uint32_t)PT_TYPE_WRITE_THROUGH << 28;
-	const uint64_t rare = X86_PWT | X86_PCD | (l ? X86_PAT_LARGE : X86_PAT_SMALL) |
-			      UINT64_C(3) << 10 | UINT64_C(127) << 52 | UINT64_C(15) << X86_KEY_AT;
+	const uint64_t rare = X86_PWT | X86_PCD | (l ? X86_PAT_LARGE : X86_PAT_SMALL) | X86_G |
+			      X86_SOFT | UINT64_C(3) << 10 | UINT64_C(127) << 52 |
+			      UINT64_C(15) << X86_KEY_AT;
 	unsigned pat = (unsigned)(e >> 3 & 3) | (unsigned)(e >> (l ? 12 : 7) & 1) << 2;
 	pt_attr a;
 
-	/* Present, writable, accessed and dirty are the same bits in both. */
-	PT_STATIC_ASSERT(PT_READ == X86_P && PT_WRITE == X86_RW && PT_ACCESSED == X86_A &&
-			     PT_DIRTY == X86_D,
-	    "no shift needed");
-	a.flags = (uint32_t)(e & (X86_P | X86_RW | X86_A | X86_D)) | (uint32_t)(e & X86_US) << 1 |
-		  (uint32_t)(~e >> 63) << 2 | (uint32_t)(e & X86_G) >> 4 |
-		  (uint32_t)(e & X86_SOFT) >> 2;
+	PT_STATIC_ASSERT(PT_EXEC == 1u << 3, "NX is shifted there");
+	a.flags = (uint32_t)(e & X86_SAME) | (uint32_t)(~e >> 63) << 3;
 	a.format = 0;
 	if (__builtin_expect(!(e & rare), 1))
 		return a;
-	a.flags |= (types >> (pat * 4) & 15) << PT_ATTR_TYPE_AT | (uint32_t)(e >> X86_KEY_AT & 15)
-								      << PT_ATTR_KEY_AT;
+	a.flags |= (uint32_t)(e & X86_G) >> 4 | (uint32_t)(e & X86_SOFT) >> 2 |
+		   (types >> (pat * 4) & 15) << PT_ATTR_TYPE_AT |
+		   (uint32_t)(e >> X86_KEY_AT & 15) << PT_ATTR_KEY_AT;
 	a.format = (uint32_t)(e >> 10 & 3) | (uint32_t)(e >> 52 & 127) << 2;
 	return a;
 }
@@ -243,13 +249,11 @@ static inline bool pf_writable(pf_entry e, unsigned l)
 	return e & X86_RW;
 }
 
-static inline bool x86_marked(pf_entry e, unsigned l)
+static inline pf_entry x86_marks(unsigned l)
 {
-	const pf_entry all = X86_P | X86_A | X86_D | (l ? X86_PS : 0);
-
-	return (e & all) == all;
+	return X86_P | X86_A | X86_D | (l ? X86_PS : 0);
 }
-#define pf_marked x86_marked
+#define pf_marks x86_marks
 
 static inline pf_entry pf_set_ad(pf_entry e, unsigned l, bool accessed, bool dirty)
 {

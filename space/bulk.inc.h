@@ -3,7 +3,8 @@
  * Many entries of one table at once. Entries of a linked table are stored and loaded one by one,
  * each whole, eight to a step: then the stores are the limit and not the loop around them. A
  * private table is filled with plain stores, in four strips that do not wait for one another's
- * addresses, which the compiler turns into vectors.
+ * addresses, and entries that nobody writes are compared by plain loads: the compiler turns both
+ * into vectors.
  */
 
 /* Compiled into each caller, where level and kind are constants. */
@@ -93,34 +94,44 @@ struct alike {
 	bool run; /* marked as part of a contiguous run */
 };
 
-PF_HOT pf_entry next_alike(const struct alike *a, unsigned l, unsigned i)
+PF_HOT pf_entry next_alike(struct alike a, unsigned l, uint64_t i)
 {
-	uint64_t pa = a->pa + ((uint64_t)i << pf_shift(l));
+	return pf_set_run(pf_make_leaf(a.pa + (i << pf_shift(l)), l, a.bits), l, a.run);
+}
 
-	return pf_set_run(pf_make_leaf(pa, l, a->bits), l, a->run);
+/* Leaves that are compared at a time where nobody writes them: enough to be turned into vectors. */
+#define STILL 32u
+
+/* Is any of the next leaves not as it must be. */
+PF_HOT bool any_differs(struct alike a, const pf_entry *entry, unsigned l)
+{
+	pf_entry differ = 0;
+
+	for (uint64_t i = 0; i < STILL; i++)
+		differ |= pf_raw(entry[i]) ^ next_alike(a, l, i);
+	return differ;
 }
 
 /*
  * How many entries from a leaf on, at most count, are leaves of contiguous memory alike in
- * everything, accessed and dirty included. No MMU writes them now, or the caller does not mind.
+ * everything, accessed and dirty included. still: nobody writes them now, MMUs included.
  */
-PF_HOT unsigned count_alike(const pf_entry *entry, unsigned l, unsigned count)
+PF_HOT unsigned count_alike(const pf_entry *entry, unsigned l, unsigned count, bool still)
 {
 	pf_entry first = pf_load_locked(entry);
 	struct alike a = {pf_leaf_pa(first, l), pf_attr_bits(first, l), pf_run(first, l)};
 	unsigned n = 1;
-	pf_entry differ = 0;
 
-	if (count < 2 || pf_load_locked(&entry[1]) != next_alike(&a, l, 1))
+	a.pa += UINT64_C(1) << pf_shift(l);
+	if (count < 2 || pf_load_locked(&entry[1]) != next_alike(a, l, 0))
 		return 1;
-	for (; count - n >= 8 && !differ; n += 8) {
-#define ONE(i) differ |= pf_load_locked(&entry[n + (i)]) ^ next_alike(&a, l, n + (i));
-		EIGHT(ONE)
-#undef ONE
+	while (still && count - n >= STILL && !any_differs(a, &entry[n], l)) {
+		n += STILL;
+		a.pa += (uint64_t)STILL << pf_shift(l);
 	}
-	if (differ)
-		n -= 8;
-	while (n < count && pf_load_locked(&entry[n]) == next_alike(&a, l, n))
+	while (n < count && pf_load_locked(&entry[n]) == next_alike(a, l, 0)) {
 		n++;
+		a.pa += UINT64_C(1) << pf_shift(l);
+	}
 	return n;
 }

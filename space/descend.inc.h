@@ -28,7 +28,7 @@ PF_HOT bool step(struct path *p, const struct pt_memory *memory, uint64_t va, un
 	if (l <= floor)
 		return false;
 	e = pf_load(entry);
-	if (!pf_is_table(e, l))
+	if (__builtin_expect(!pf_is_table(e, l), 0))
 		return false;
 	link->parent = p->pa;
 	link->entry = entry;
@@ -38,33 +38,23 @@ PF_HOT bool step(struct path *p, const struct pt_memory *memory, uint64_t va, un
 	return true;
 }
 
-/* Down to level floor, or as far as there are tables: each level is a constant. */
+/* Down to level floor, or as far as there are tables. The levels that most formats have are
+ * constants. */
 PF_HOT void go_to(const struct pt_space *space, uint64_t va, unsigned floor, struct path *p,
     struct link *link)
 {
 	const struct pt_memory *memory = space->memory;
 
-	PT_STATIC_ASSERT(PT_MAX_LEVELS == 6, "one step for each level above 0");
-	switch (__builtin_expect(space->levels, 4)) {
-	case 6:
-		if (!step(p, memory, va, 5, floor, link))
-			break;
-		/* fall through */
-	case 5:
-		if (!step(p, memory, va, 4, floor, link))
-			break;
-		/* fall through */
-	case 4:
-		if (!step(p, memory, va, 3, floor, link))
-			break;
-		/* fall through */
-	case 3:
-		if (!step(p, memory, va, 2, floor, link))
-			break;
-		/* fall through */
-	default:
-		(void)step(p, memory, va, 1, floor, link);
-	}
+	unsigned levels = space->levels;
+
+	for (; __builtin_expect(levels > 4, 0); levels--)
+		if (!step(p, memory, va, levels - 1, floor, link))
+			return;
+	if (__builtin_expect(levels == 4, 1) && !step(p, memory, va, 3, floor, link))
+		return;
+	if (__builtin_expect(levels >= 3, 1) && !step(p, memory, va, 2, floor, link))
+		return;
+	(void)step(p, memory, va, 1, floor, link);
 }
 
 /* The same, stopping above a child that is dead or shared (2). */

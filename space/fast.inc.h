@@ -193,7 +193,7 @@ static inline bool clear_few(struct pt_space *space, struct ptdesc *pt, pf_entry
 {
 	pf_entry e = pf_load_locked(entry);
 
-	if (count > 1 && (!pf_is_leaf(e, 0) || count_alike(entry, 0, count) != count))
+	if (count > 1 && (!pf_is_leaf(e, 0) || count_alike(entry, 0, count, true) != count))
 		return false;
 	if (e == pf_empty(0))
 		return true;
@@ -223,7 +223,8 @@ static inline struct ptdesc *lock_and_clear(struct pt_space *space, struct pt_ra
 
 	if (!pt)
 		return NULL;
-	if (!pf_run(pf_load_locked(entry), 0) && clear_few(space, pt, entry, count, c))
+	if (!(pf_run_shift(0) && pf_run(pf_load_locked(entry), 0)) &&
+	    clear_few(space, pt, entry, count, c))
 		return pt;
 	pt_table_unlock(space->memory, pt);
 	return NULL;
@@ -244,11 +245,13 @@ static inline int unmap_fast(struct pt_space *space, struct pt_range r, uint32_t
     struct pt_gather *gather)
 {
 	const struct pt_port *port = &space->memory->port;
-	struct cleared c = {.run = {.size = 0}, .table = NULL};
+	struct cleared c;
 	struct ptdesc *pt;
 	struct link link;
 	bool may_die;
 
+	c.run.size = 0;
+	c.table = NULL;
 	port_section_enter(port);
 	pt = lock_and_clear(space, r, &link, &c);
 	if (!pt) {

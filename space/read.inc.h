@@ -121,11 +121,14 @@ PF_HOT void answer(pf_entry e, unsigned l, uint64_t va, struct pt_translation *o
 	out->level = l;
 }
 
-static int op_translate(const struct pt_space *space, uint64_t va, struct pt_translation *out)
+/* Translates, whatever is in the way and whatever is found. inside: a section was entered. */
+static __attribute__((noinline)) int translate_any(const struct pt_space *space, uint64_t va,
+    struct pt_translation *out, bool inside)
 {
 	struct found f;
 
-	port_section_enter(&space->memory->port);
+	if (!inside)
+		port_section_enter(&space->memory->port);
 	look_up(space, va, &f);
 	port_section_exit(&space->memory->port);
 	if (!pf_is_leaf(f.e, f.l)) {
@@ -135,10 +138,33 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 		}
 		return -PT_ENOENT;
 	}
-	if (f.l == 0) /* what most leaves are, compiled apart */
-		answer(f.e, 0, va, out);
-	else
-		answer(f.e, f.l, va, out);
+	answer(f.e, f.l, va, out);
+	return 0;
+}
+
+/*
+ * What most look-ups find, a leaf of level 0, with nothing in the way. All else is left to the
+ * last call, so that no register is saved. As look_up_once: a busy entry is no leaf, and a counter
+ * that was odd is never found one less (14).
+ */
+static int op_translate(const struct pt_space *space, uint64_t va, struct pt_translation *out)
+{
+	struct path path = {space->top, PARENT_IS_ROOT, 0};
+	struct link link;
+	uint32_t seq;
+	pf_entry e;
+
+	if (__builtin_expect(!port_section_try(&space->memory->port), 0))
+		return translate_any(space, va, out, false);
+	seq = PT_LOAD(&space->move_seq, ACQUIRE) & ~1u;
+	go_to(space, va, 0, &path, &link);
+	if (__builtin_expect(path.l != 0, 0))
+		return translate_any(space, va, out, true);
+	e = pf_load(&path.table[index_of(va, 0)]);
+	if (__builtin_expect(!pf_is_leaf(e, 0) || PT_LOAD(&space->move_seq, RELAXED) != seq, 0))
+		return translate_any(space, va, out, true);
+	answer(e, 0, va, out);
+	port_section_exit(&space->memory->port);
 	return 0;
 }
 

@@ -199,6 +199,20 @@ int pt_cursor_flush(struct pt_cursor *cursor)
 	return 0;
 }
 
+/* Unmaps a checked range piece by piece. */
+static __attribute__((noinline)) int unmap_pieces(struct pt_space *space, struct pt_range r,
+    uint32_t flags, struct pt_gather *gather)
+{
+	for (;;) {
+		struct pt_range piece = next_piece(space, r, flags);
+		int err = space->format->ops->unmap(space, piece, flags, gather);
+
+		if (err || piece.last == r.last)
+			return err;
+		r.va = piece.last + 1;
+	}
+}
+
 int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint32_t flags,
     struct pt_gather *gather)
 {
@@ -209,17 +223,11 @@ int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint32_t flags,
 		err = check_flags(flags, PT_KEEP_TABLES | PT_DEPOSIT | PT_MAY_SLEEP | PT_PIECEWISE);
 	if (!err)
 		err = pt_check_gather(gather);
-	if (__builtin_expect(!err && !(flags & PT_PIECEWISE), 1))
+	if (err)
+		return err;
+	if (__builtin_expect(!(flags & PT_PIECEWISE), 1))
 		return space->format->ops->unmap(space, r, flags, gather);
-	while (!err) {
-		struct pt_range piece = next_piece(space, r, flags);
-
-		err = space->format->ops->unmap(space, piece, flags, gather);
-		if (piece.last == r.last)
-			break;
-		r.va = piece.last + 1;
-	}
-	return err;
+	return unmap_pieces(space, r, flags, gather);
 }
 
 int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt_attr attr, uint32_t flags)

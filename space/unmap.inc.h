@@ -8,8 +8,12 @@ static inline void gather_alike(struct pt_op *op, pf_entry e, unsigned l, unsign
 	    pf_dirty(e, l));
 }
 
-/* Adds the leaves among count entries of a table that nobody changes to the gather. */
-static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
+/*
+ * Adds the leaves among count entries of a table that nobody changes to the gather. still: no MMU
+ * sets bits in them either.
+ */
+static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count,
+    bool still)
 {
 	for (unsigned n; count; count -= n, entry += n) {
 		pf_entry e = pf_load_locked(entry);
@@ -17,20 +21,21 @@ static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigne
 		n = 1;
 		if (!pf_is_leaf(e, l))
 			continue;
-		n = count_alike(entry, l, count);
+		n = count_alike(entry, l, count, still);
 		gather_alike(op, e, l, n);
 	}
 }
 
 /* The same; level 0, where most leaves are, is compiled apart. */
-static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count)
+static void gather_entries(struct pt_op *op, const pf_entry *entry, unsigned l, unsigned count,
+    bool still)
 {
 	if (!op->gather)
 		return;
 	if (l == 0)
-		gather_level(op, entry, 0, count);
+		gather_level(op, entry, 0, count, still);
 	else
-		gather_level(op, entry, l, count);
+		gather_level(op, entry, l, count, still);
 }
 
 /*
@@ -43,7 +48,7 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 
 	/* What a shared table maps was gathered when it was cut off. */
 	if (op->gather && !pt->shared)
-		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
+		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), true);
 }
 
 /*
@@ -55,7 +60,7 @@ static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	pt_table_lock(op->memory, pt);
 	if (pt->pt_share_count == 1)
 		pt_op_flush_now(op);
-	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l));
+	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);
 	pt_op_drop_share(op, side->space, pt);
 }
 
@@ -192,7 +197,7 @@ static inline unsigned clear_plain(struct pt_op *op, pf_entry *entry, unsigned l
 		n = 1;
 		if (e == pf_empty(l))
 			continue;
-		n = count_alike(entry, l, count);
+		n = count_alike(entry, l, count, true);
 		used += n;
 		store_empty(entry, l, n);
 		gather_alike(op, e, l, n);

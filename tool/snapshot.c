@@ -118,6 +118,15 @@ static int take_option(void *ctx, int val, const char *argument)
 	return add_started(ctx, argument);
 }
 
+/* Does a format hold what a process may have: this machine's pages, in the kernel format's half. */
+static bool holds_processes(const struct pt_format *format, const struct pt_format *kernel)
+{
+	unsigned halves = format->flags & PT_FORMAT_SIGNED ? 1 : 0;
+
+	return format->page_shift == KERNEL_PAGE_SHIFT && !(format->flags & PT_FORMAT_FAKE) &&
+	       format->va_bits - halves >= kernel->va_bits - 1u;
+}
+
 /* All machines' formats that fit, when none was named. */
 static void choose_formats(struct snapshot *snapshot)
 {
@@ -127,8 +136,7 @@ static void choose_formats(struct snapshot *snapshot)
 	for (size_t i = 0; pt_formats[i] && snapshot->format_count < MOST_FORMATS; i++) {
 		const struct pt_format *format = pt_formats[i];
 
-		if (format->page_shift == KERNEL_PAGE_SHIFT && !(format->flags & PT_FORMAT_FAKE) &&
-		    format != snapshot->formats[0])
+		if (holds_processes(format, snapshot->formats[0]) && format != snapshot->formats[0])
 			snapshot->formats[snapshot->format_count++] = format;
 	}
 }

@@ -19,11 +19,13 @@ typedef struct {
 	uint32_t format; /* bits of the format's own, as its header defines them */
 } pt_attr;
 
+/* Where x86 has a bit in the lowest eight, it is the same: the flags of most leaves take no shift.
+ */
 enum pt_attr_flags {
 	PT_READ = 1u << 0,
 	PT_WRITE = 1u << 1,
-	PT_EXEC = 1u << 2,
-	PT_USER = 1u << 3,
+	PT_USER = 1u << 2,
+	PT_EXEC = 1u << 3,
 	PT_GLOBAL = 1u << 4,   /* the same in all spaces: survives a change of space */
 	PT_ACCESSED = 1u << 5, /* set by the MMU, or by software before it maps */
 	PT_DIRTY = 1u << 6,
@@ -135,6 +137,10 @@ extern const struct pt_format *const pt_formats[];
 
 extern const struct pt_format pt_format_x86_64;
 extern const struct pt_format pt_format_x86_64_la57;
+extern const struct pt_format pt_format_riscv_sv39;
+extern const struct pt_format pt_format_riscv_sv48;
+extern const struct pt_format pt_format_riscv_sv57;
+extern const struct pt_format pt_format_riscv_sv32;
 extern const struct pt_format pt_format_fake8;
 extern const struct pt_format pt_format_fake4;
 

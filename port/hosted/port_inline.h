@@ -44,7 +44,7 @@ struct port_epoch {
 	uintptr_t now;
 } __attribute__((aligned(64)));
 
-extern struct port_epoch port_epoch;
+extern struct port_epoch port_epoch __attribute__((visibility("hidden")));
 extern __thread struct port_thread *port_self __attribute__((tls_model("initial-exec")));
 
 /* Where the inline calls end; port/hosted/thread.c, grace.c. */
@@ -88,6 +88,22 @@ static inline void port_section_enter(const struct pt_port *port)
 	PT_COMPILER_FENCE();
 	if (__builtin_expect(PT_LOAD(&self->strict, RELAXED) != PORT_LAX, 0))
 		port_section_enter_strict(self);
+}
+
+/* The same if it takes no call, which would cost the caller registers; false: nothing was done. */
+static inline bool port_section_try(const struct pt_port *port)
+{
+	struct port_thread *self = port_self;
+
+	(void)port;
+	if (__builtin_expect(PT_LOAD(&self->in, RELAXED) != PORT_OUT, 0))
+		return false;
+	PT_STORE(&self->in, PORT_IN, RELAXED);
+	PT_COMPILER_FENCE();
+	if (__builtin_expect(PT_LOAD(&self->strict, RELAXED) == PORT_LAX, 1))
+		return true;
+	PT_STORE(&self->in, PORT_OUT, RELEASE);
+	return false;
 }
 
 static inline void port_section_exit(const struct pt_port *port)

@@ -347,10 +347,10 @@ static uint64_t attr_bits(const struct soft_mmu *mmu, unsigned level, uint32_t f
 	uint64_t without = 0;
 	uint64_t with = 0;
 
-	if (pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ), 0,
+	if (pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ), PT_RELAX,
 		&without) ||
-	    pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ | flags), 0,
-		&with))
+	    pt_entry_encode(mmu->format, pt_make_pa(0), level, pt_make_attr(PT_READ | flags),
+		PT_RELAX, &with))
 		return *mask = 0;
 	*mask = without ^ with;
 	return with & *mask;

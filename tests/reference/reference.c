@@ -24,6 +24,10 @@ const struct ref_format *ref_find(const char *name)
 	static const struct ref_format *const all[] = {
 		&ref_x86_64,
 		&ref_x86_64_la57,
+		&ref_riscv_sv39,
+		&ref_riscv_sv48,
+		&ref_riscv_sv57,
+		&ref_riscv_sv32,
 		&ref_fake8,
 		&ref_fake4,
 	};

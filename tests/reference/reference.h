@@ -114,6 +114,10 @@ enum ref_status ref_count_tables(const struct ref_memory *memory, const char *fo
 
 extern const struct ref_format ref_x86_64;
 extern const struct ref_format ref_x86_64_la57;
+extern const struct ref_format ref_riscv_sv39;
+extern const struct ref_format ref_riscv_sv48;
+extern const struct ref_format ref_riscv_sv57;
+extern const struct ref_format ref_riscv_sv32;
 extern const struct ref_format ref_fake8;
 extern const struct ref_format ref_fake4;
 

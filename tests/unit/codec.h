@@ -19,6 +19,8 @@ struct codec {
 };
 
 void codec_sweep_x86_64(struct codec *c);
+void codec_sweep_riscv64(struct codec *c);
+void codec_sweep_riscv32(struct codec *c);
 void codec_sweep_fake8(struct codec *c);
 void codec_sweep_fake4(struct codec *c);
 

@@ -122,6 +122,7 @@ static void check_set_attr(const struct codec *c, pf_entry e, bool run)
 	other.flags ^= PT_WRITE | PT_EXEC | PT_USER | PT_SOFT | ad;
 	other.flags |= PT_READ;
 	other.format ^= c->format->format_attrs;
+	other = pf_attr_relax(other, l);
 	CODEC_CHECK(c, pf_attr_make(other, l, &bits) == 0);
 	other.flags = (other.flags & ~ad) | (c->attr.flags & ad);
 	CODEC_CHECK(c, refers_leaf(c, pf_set_attr(e, l, bits), c->pa, other, run));
@@ -203,13 +204,14 @@ static void check_grants(const struct codec *c, pt_attr got)
 {
 	const uint32_t rights = PT_READ | PT_WRITE | PT_EXEC | PT_USER;
 	const uint32_t kept = PT_ACCESSED | PT_DIRTY | PT_SOFT;
+	const uint32_t strictest = pt_attr_type(
+	    c->format->types >> PT_TYPE_UNCACHED & 1 ? PT_TYPE_UNCACHED : PT_TYPE_NORMAL);
 	pt_attr asked = c->attr;
 
 	CODEC_CHECK(c, !(asked.flags & rights & ~got.flags));
 	CODEC_CHECK(c, !((asked.flags ^ got.flags) & kept));
 	CODEC_CHECK(c, !(got.flags & PT_GLOBAL & ~asked.flags));
-	CODEC_CHECK(c,
-	    type_bits(got) == type_bits(asked) || type_bits(got) == pt_attr_type(PT_TYPE_UNCACHED));
+	CODEC_CHECK(c, type_bits(got) == type_bits(asked) || type_bits(got) == strictest);
 	CODEC_CHECK(c, key_bits(got) == key_bits(asked) || key_bits(got) == 0);
 	CODEC_CHECK(c, !(got.format & ~asked.format));
 }
@@ -422,7 +424,7 @@ static void sweep_words(struct codec *c)
 static void sweep_flips(struct codec *c)
 {
 	unsigned l = c->level;
-	pt_attr attr = {.flags = PT_READ, .format = 0};
+	pt_attr attr = pf_attr_relax(pt_make_attr(PT_READ), l);
 
 	for (unsigned all = 0; all < 2; all++) {
 		pf_entry bits;

@@ -19,6 +19,10 @@ static const struct {
 } sweeps[] = {
 	{"x86_64", codec_sweep_x86_64},
 	{"x86_64-la57", codec_sweep_x86_64},
+	{"riscv-sv39", codec_sweep_riscv64},
+	{"riscv-sv48", codec_sweep_riscv64},
+	{"riscv-sv57", codec_sweep_riscv64},
+	{"riscv-sv32", codec_sweep_riscv32},
 	{"fake8", codec_sweep_fake8},
 	{"fake4", codec_sweep_fake4},
 };
@@ -90,7 +94,8 @@ static int encode(const struct pt_format *format, uint64_t pa, unsigned level, u
 {
 	uint64_t entry;
 
-	return pt_entry_encode(format, pt_make_pa(pa), level, pt_make_attr(PT_READ), flags, &entry);
+	return pt_entry_encode(format, pt_make_pa(pa), level, pt_make_attr(PT_READ | PT_EXEC),
+	    flags, &entry);
 }
 
 static void check_level_errors(const struct pt_format *f, unsigned level)

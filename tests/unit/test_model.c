@@ -142,9 +142,9 @@ static void choose_windows(struct model *m)
 		m->window_pages = 2u << m->format->bits[0];
 		size = m->window_pages * model_page_size(m);
 		m->window[0] = 0;
-		m->window[1] = (UINT64_C(1) << pt_format_shift(m->format, 3)) - size / 2;
+		m->window[1] = half / 2 - size / 2;
 		m->window[2] = half - size;
-		m->window[3] = ~UINT64_C(0) - size + 1;
+		m->window[3] = (m->format->flags & PT_FORMAT_SIGNED ? 0 : 2 * half) - size;
 	}
 	m->pages = m->windows * m->window_pages;
 }

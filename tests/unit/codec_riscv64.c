@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#define RISCV 64
+#include "format/riscv.h"
+#include "format/entry_api.h"
+
+#define CODEC_SWEEP codec_sweep_riscv64
+#include "tests/unit/codec.inc.h"
