@@ -282,7 +282,7 @@ static inline bool riscv_leaf_valid(pf_entry e, unsigned l)
 	const pf_entry low = (pf_entry)(((UINT64_C(1) << pf_shift(l)) - 1) >> 2) & RISCV_PPN;
 
 	return (e & (RISCV_R | RISCV_W)) != RISCV_W && !(e & low) &&
-	       (!RISCV_PBMT || (e & RISCV_PBMT) != RISCV_PBMT);
+	       (RISCV_PBMT == 0 || (e & RISCV_PBMT) != RISCV_PBMT);
 }
 
 static inline bool riscv_valid(pf_entry e, unsigned l)

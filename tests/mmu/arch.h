@@ -46,6 +46,7 @@ struct arch_outcome arch_expect(const struct arch_case *c);
 /* Combinations of control bits, and whether this start's format and CPU have one. */
 extern const unsigned arch_controls;
 bool arch_has_control(uint32_t control, const struct pt_format *format);
+/* The one that all else runs under: the supervisor may read what is the user's. */
 extern const uint32_t arch_default_control;
 
 /* The combinations of rights that a key can be given, at least 1. The key of the tests is 5. */

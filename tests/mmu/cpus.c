@@ -12,6 +12,7 @@
 #define WINDOW  8u /* pages, around a boundary of tables */
 #define WRITERS 2u
 #define ROUNDS  300u
+#define CANARIES 100u
 #define FREED   0xdeadf4eeu
 
 struct writer {
@@ -189,11 +190,19 @@ static bool readers_good(void)
 		const struct reader *r = &readers[cpu];
 
 		good &= !r->stale && !r->strange && r->hits && r->hits < r->reads;
-		mmu.cases += r->reads;
 		print("# CPU %u: %lu reads, %lu of mapped pages, %lu stale\n", cpu, r->reads,
 		    r->hits, r->stale);
 	}
 	return good;
+}
+
+/* Who forgets when is chance. */
+static bool canary_noticed(void)
+{
+	for (unsigned i = 0; i < CANARIES; i++)
+		if (churn(MMU_DROP_REMOTE) > 0)
+			return true;
+	return false;
 }
 
 void mmu_cpus(void)
@@ -206,5 +215,5 @@ void mmu_cpus(void)
 	mmu_ok(readers_good(), "CPUs: the others read mapped pages and faults, nothing stale");
 	print("# CPUs: %u flushes\n", mmu.flushes - flushes);
 	mmu_ok(!pt_check(&mmu.kernel, &report), "CPUs: the space is whole");
-	mmu_ok(churn(MMU_DROP_REMOTE) > 0, "CPUs: remote flushes left out are noticed");
+	mmu_ok(canary_noticed(), "CPUs: remote flushes left out are noticed");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <ptdesc/atomic.h>
 
+#include "tests/mmu/arch.h"
 #include "tests/mmu/mmu.h"
 
 /* Parameters, second byte: what this start is for. */
@@ -114,6 +115,7 @@ static void run_tests(void)
 	if (!mmu_ok(kernel_up(), "the kernel runs on the library's tables"))
 		return;
 	write_pattern();
+	arch_set(arch_default_control, 0);
 	mmu_kit();
 	mmu_matrix();
 	mmu_live();
