@@ -48,7 +48,7 @@ uint64_t kit_pa(const struct kit *k, unsigned level, unsigned n)
 {
 	unsigned bits = k->format->pa_bits < 63 ? k->format->pa_bits : 63;
 
-	return (kit_slot(k, level) * (n + 1)) & ((UINT64_C(1) << bits) - 1) &
+	return (k->machine->memory + kit_slot(k, level) * (n + 1)) & ((UINT64_C(1) << bits) - 1) &
 	       ~(kit_slot(k, level) - 1);
 }
 
@@ -62,6 +62,8 @@ static bool probe_leaf(struct kit *k, const struct pt_space *space, uint64_t va,
 
 	CHECK_OR_FALSE(k, entry != NULL);
 	before = kit_load(k, entry);
+	/* There are MMUs that refuse what is not marked. */
+	(void)kit_touch(k, space, va, PT_ACCESSED);
 	what = k->machine->probe(k->machine->ctx, space, va, t);
 	if (kit_load(k, entry) != before)
 		kit_store(k, entry, before);

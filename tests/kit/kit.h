@@ -19,6 +19,9 @@ struct kit_machine {
 	 */
 	struct pt_memory *(*open)(void *ctx, unsigned page_shift);
 
+	/* Where most of the physical addresses begin that tests map. */
+	uint64_t memory;
+
 	/* Ends it; what pt_memory_destroy says. */
 	int (*close)(void *ctx, struct pt_memory *memory, struct pt_leaks *leaks);
 

@@ -21,12 +21,13 @@ struct arch_upper {
 /* One access to one leaf. */
 struct arch_case {
 	const struct pt_format *format;
-	unsigned level;  /* of the leaf */
-	uint32_t flags;  /* of the leaf, as pt_attr has them, accessed and dirty included */
-	uint32_t access; /* PT_READ, PT_WRITE or PT_EXEC */
+	unsigned level;        /* of the leaf */
+	uint32_t flags;        /* of the leaf, as pt_attr has them, accessed and dirty included */
+	uint32_t format_attrs; /* as pt_attr.format has them */
+	uint32_t access;       /* PT_READ, PT_WRITE or PT_EXEC */
 	bool user;
-	uint32_t control; /* number of a combination of control bits */
-	uint32_t key;     /* what the key of the leaf may do, see arch_key_states */
+	uint32_t control;               /* number of a combination of control bits */
+	uint32_t key;                   /* what the key of the leaf may do, see arch_key_states */
 	const struct arch_upper *upper; /* NULL: the tables above grant everything */
 	unsigned upper_level;
 };

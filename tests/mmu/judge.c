@@ -11,7 +11,7 @@ static void name_address(uint64_t va)
 {
 	struct pt_translation t;
 
-	if (pt_translate(&mmu.kernel, pt_make_va(va), &t))
+	if (pt_translate(mmu.space, pt_make_va(va), &t))
 		print("SAMPLE %llx -\n", (unsigned long long)va);
 	else
 		print("SAMPLE %llx %llx\n", (unsigned long long)va, (unsigned long long)t.pa.v);
@@ -60,7 +60,7 @@ static void sample_level(unsigned level)
 		uint64_t va = spread(level, n);
 
 		/* Where something is already, it stays. */
-		(void)!pt_map(&mmu.kernel, pt_make_va(va), size, pt_make_pa(memory_for(level, n)),
+		(void)!pt_map(mmu.space, pt_make_va(va), size, pt_make_pa(memory_for(level, n)),
 		    attr, 0);
 		name_around(va, size);
 	}
@@ -71,7 +71,8 @@ void mmu_judge(void)
 	for (unsigned level = 0; level < mmu.format->levels; level++)
 		if (mmu.format->leaves >> level & 1)
 			sample_level(level);
-	name_around(machine.direct + machine.ram, machine.ram_size);
+	if (!machine.split)
+		name_around(machine.direct + machine.ram, machine.ram_size);
 	print("JUDGE\n");
 	for (;;)
 		machine_relax();

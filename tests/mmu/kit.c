@@ -90,6 +90,8 @@ static void *slot_of(const struct pt_space *space, unsigned slot)
 static void find_kernel(void)
 {
 	live.lents = 0;
+	if (machine.split)
+		return;
 	for (unsigned i = 0; i < 1u << mmu.format->bits[mmu_top()]; i++)
 		if (mmu_load(slot_of(&mmu.kernel, i)) && live.lents < KERNEL_SLOTS)
 			live.lent[live.lents++].at = i;
@@ -172,7 +174,7 @@ static const char *probe(void *ctx, const struct pt_space *space, uint64_t va,
 
 void mmu_kit(void)
 {
-	static const struct kit_machine kit = {
+	struct kit_machine kit = {
 		.open = open,
 		.close = close,
 		.hold_grace = hold_grace,
@@ -182,6 +184,7 @@ void mmu_kit(void)
 	};
 	struct kit_counts counts;
 
+	kit.memory = machine.ram;
 	live.port = bare_port();
 	live.port.flush = count_flush;
 	live.port.grace_done = grace_done;

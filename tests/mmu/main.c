@@ -89,6 +89,14 @@ static void flush(void *ctx, const struct pt_flush *request)
 		bare_flush_here(request);
 }
 
+void mmu_on_kernel(void)
+{
+	struct pt_root kernel = pt_space_root(&mmu.kernel);
+
+	machine_set_kernel_root(&kernel);
+	machine_set_root(&mmu.root);
+}
+
 /* From boot tables to the library's own. */
 static bool kernel_up(void)
 {
@@ -100,12 +108,15 @@ static bool kernel_up(void)
 	    &port, &mmu.memory);
 	if (!error)
 		error = bare_kernel_space(&mmu.kernel, mmu.memory, mmu.format);
+	mmu.space = machine.split ? &mmu.user : &mmu.kernel;
+	if (!error && machine.split)
+		error = pt_space_init(mmu.space, mmu.memory, mmu.format, PT_SPACE_MMU, mmu.space);
 	if (error) {
 		print("# %s\n", pt_strerror(error));
 		return false;
 	}
-	mmu.root = pt_space_root(&mmu.kernel);
-	machine_set_root(&mmu.root);
+	mmu.root = pt_space_root(mmu.space);
+	mmu_on_kernel();
 	return true;
 }
 

@@ -29,7 +29,7 @@ static unsigned shown;
 
 static void *entry_at(uint64_t va, unsigned level)
 {
-	void *at = mmu_entry(&mmu.kernel, va, level);
+	void *at = mmu_entry(mmu.space, va, level);
 
 	if (!at) {
 		print("not ok - no entry of level %u\n", level);
@@ -49,7 +49,7 @@ static bool leaf_open(unsigned level)
 	leaf.level = level;
 	leaf.pa = target & ~(size - 1);
 	leaf.va = base + (target - leaf.pa);
-	if (pt_map(&mmu.kernel, pt_make_va(base), size, pt_make_pa(leaf.pa), attr, 0))
+	if (pt_map(mmu.space, pt_make_va(base), size, pt_make_pa(leaf.pa), attr, 0))
 		return false;
 	leaf.entry = entry_at(leaf.va, level);
 	return true;
@@ -59,8 +59,8 @@ static bool leaf_close(void)
 {
 	uint64_t size = mmu_slot(leaf.level);
 
-	return !pt_unmap(&mmu.kernel, pt_make_va(mmu_slot(mmu_top())), size, 0, NULL) &&
-	       !pt_prune(&mmu.kernel, pt_make_va(mmu_slot(mmu_top())), size, pt_make_va(0),
+	return !pt_unmap(mmu.space, pt_make_va(mmu_slot(mmu_top())), size, 0, NULL) &&
+	       !pt_prune(mmu.space, pt_make_va(mmu_slot(mmu_top())), size, pt_make_va(0),
 		   pt_make_va(0));
 }
 
@@ -79,7 +79,7 @@ static struct arch_outcome attempt(const struct arch_case *c)
 	if (c->access == PT_EXEC)
 		t.pc = (uintptr_t)leaf.va;
 	else if (c->user)
-		t.pc = (uintptr_t)(USER_CODE + (code - (uintptr_t)machine_try_page));
+		t.pc = (uintptr_t)(USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
 	machine_try(&t);
 	seen.fault = t.end != MACHINE_DONE;
 	seen.code = seen.fault ? t.code : 0;
@@ -136,6 +136,7 @@ static void judge_accesses(struct arch_case *c)
 static bool take_leaf(struct arch_case *c, pt_attr attr)
 {
 	c->flags = attr.flags;
+	c->format_attrs = attr.format;
 	return !pt_entry_encode(mmu.format, pt_make_pa(leaf.pa), leaf.level, attr, 0, &leaf.raw);
 }
 
@@ -238,7 +239,7 @@ static bool targets_open(void)
 	for (uint64_t at = 0; at < page; at += machine_breakpoint_size)
 		memcpy(target + at, machine_breakpoint, machine_breakpoint_size);
 	machine_sync_code();
-	return !pt_map(&mmu.kernel, pt_make_va(USER_CODE), page, pt_make_pa(code), attr, PT_SMALL);
+	return !pt_map(mmu.space, pt_make_va(USER_CODE), page, pt_make_pa(code), attr, PT_SMALL);
 }
 
 void mmu_matrix(void)
@@ -251,7 +252,7 @@ void mmu_matrix(void)
 		if (mmu.format->leaves >> level & 1)
 			judge_level(level);
 	mmu_ok(mmu.mismatches == before, "matrix: QEMU's MMU does what the manual says");
-	mmu_ok(!pt_unmap(&mmu.kernel, pt_make_va(USER_CODE), mmu_slot(0), 0, NULL),
+	mmu_ok(!pt_unmap(mmu.space, pt_make_va(USER_CODE), mmu_slot(0), 0, NULL),
 	    "matrix: code of the user's is unmapped");
 	mmu.deviations = deviations_report();
 }

@@ -13,7 +13,8 @@ void *memcpy(void *__restrict to, const void *__restrict from, size_t size);
 void *memset(void *at, int byte, size_t size);
 
 /* Where things are, from the start of RAM. The image is below the first. */
-#define MMU_PATTERN_END  UINT64_C(0x1000000) /* up to here words hold their own address, or others \
+#define MMU_PATTERN_END                                                                            \
+	UINT64_C(0x1000000)                  /* up to here words hold their own address, or others \
 					      */
 #define MMU_KERNEL_AT    UINT64_C(0x4000000) /* the kernel's memory */
 #define MMU_KERNEL_SIZE  UINT64_C(0x2000000)
@@ -31,8 +32,10 @@ enum mmu_drop {
 struct mmu {
 	const struct pt_format *format;
 	struct pt_memory *memory; /* the kernel's */
-	struct pt_space kernel;   /* what the MMU is on, but in the kit */
-	struct pt_root root;      /* the kernel's */
+	struct pt_space kernel;
+	struct pt_space user;   /* where the kernel has a root for itself */
+	struct pt_space *space; /* the one of them that tests change */
+	struct pt_root root;    /* its root; in the kit the MMU is on others */
 	enum mmu_drop drop;
 	uint32_t flushes; /* of the kernel's memory, made or left out */
 	unsigned tests;   /* lines of TAP */
@@ -58,6 +61,9 @@ void mmu_store(void *entry, uint64_t e);
 
 /* Frames for tests: their words are their addresses, until mmu_fill_scratch is called again. */
 void mmu_fill_scratch(void);
+
+/* Puts this CPU on the library's tables. */
+void mmu_on_kernel(void);
 
 /* Attempts on a CPU, the caller's or another that is up: the last word is what was read. */
 struct machine_try mmu_try(unsigned cpu, uint64_t va, uint32_t access);

@@ -16,7 +16,7 @@ static void wait_for_work(unsigned cpu)
 {
 	struct mailbox *box = &mailboxes[cpu];
 
-	machine_set_root(&mmu.root);
+	mmu_on_kernel();
 	bare_cpu_up();
 	for (;;) {
 		void (*fn)(void *) = PT_LOAD(&box->fn, ACQUIRE);

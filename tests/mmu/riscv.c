@@ -63,9 +63,7 @@ struct arch_outcome arch_expect(const struct arch_case *c)
 {
 	struct arch_outcome o = {.fault = true, .marks = c->flags & (PT_ACCESSED | PT_DIRTY)};
 
-	o.code = c->access == PT_EXEC    ? CODE_FETCH
-		 : c->access == PT_WRITE ? CODE_STORE
-					 : CODE_LOAD;
+	o.code = c->access == PT_EXEC ? CODE_FETCH : c->access == PT_WRITE ? CODE_STORE : CODE_LOAD;
 	if ((c->upper && (c->upper->absent || c->upper->reserved)) || !may(c))
 		return o;
 	/* Of the two schemes that the manual allows this MMU has the one that sets the bits. */

@@ -33,6 +33,11 @@ struct machine {
 	uint64_t ram_size;
 	const struct machine_device *devices; /* ends with size 0 */
 	unsigned cpus;
+	/*
+	 * The kernel has a root for itself, in whose space an address is named by its low bits; the
+	 * rest of the addresses are another space's.
+	 */
+	bool split;
 	bool broadcasts; /* a flush on one CPU reaches all: no interrupts needed */
 };
 
@@ -59,7 +64,11 @@ void machine_interrupt(unsigned cpu);
 /* Tells the CPU that it waits in a loop. */
 void machine_relax(void);
 
-/* Puts the MMU on a space's root; nothing of the space before stays in the TLBs of this CPU. */
+/* Puts the MMU on the root of the kernel's space; machine_set_root comes next. */
+void machine_set_kernel_root(const struct pt_root *root);
+
+/* Puts it on a space's root, the kernel's own if there is only one; nothing of the space before
+ * stays in the TLBs of this CPU. */
 void machine_set_root(const struct pt_root *root);
 
 /*

@@ -124,6 +124,11 @@ void machine_interrupt(unsigned cpu)
 	*(volatile uint32_t *)bare_at(CLINT + 4 * cpu) = 1;
 }
 
+void machine_set_kernel_root(const struct pt_root *root)
+{
+	(void)root;
+}
+
 void machine_set_root(const struct pt_root *root)
 {
 	__asm__ volatile("csrw satp, %0; sfence.vma" : : "r"((uintptr_t)root->value) : "memory");
@@ -148,8 +153,8 @@ void machine_sync_code(void)
 
 void riscv_set_control(uint32_t control)
 {
-	uintptr_t set = (control & RISCV_SUM ? SSTATUS_SUM : 0) |
-			(control & RISCV_MXR ? SSTATUS_MXR : 0);
+	uintptr_t set =
+	    (control & RISCV_SUM ? SSTATUS_SUM : 0) | (control & RISCV_MXR ? SSTATUS_MXR : 0);
 
 	__asm__ volatile("csrc sstatus, %0" : : "r"(SSTATUS_SUM | SSTATUS_MXR));
 	__asm__ volatile("csrs sstatus, %0" : : "r"(set) : "memory");

@@ -221,6 +221,11 @@ void machine_interrupt(unsigned cpu)
 	__asm__ volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
 }
 
+void machine_set_kernel_root(const struct pt_root *root)
+{
+	(void)root;
+}
+
 void machine_set_root(const struct pt_root *root)
 {
 	__asm__ volatile("mov %0, %%cr3" : : "r"(root->value) : "memory");
