@@ -44,12 +44,12 @@
  *
  *   PF_BIG_ENDIAN      0     the target's byte order
  *   PF_BBM             0     break before make: a live entry is never replaced by another
- *   unsigned pf_run_shift(l) log2 entries of a contiguous run of level l; 0: the format has none
- *   bool pf_run(e, l)        is the leaf marked as part of a run
- *   pf_entry pf_set_run(e, l, bool run)
- *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
- *   pf_entry pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in
- *                            nothing else; 0: no bits say that
+ *   PF_FRAMED_TABLES   0     every table but a root fills frames: their descriptors are found
+ * faster unsigned pf_run_shift(l) log2 entries of a contiguous run of level l; 0: the format has
+ * none bool pf_run(e, l)        is the leaf marked as part of a run pf_entry pf_set_run(e, l, bool
+ * run) bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode pf_entry
+ * pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in nothing else;
+ * 0: no bits say that
  */
 #ifndef PTDESC_FORMAT_ENTRY_API_H
 #define PTDESC_FORMAT_ENTRY_API_H
@@ -63,6 +63,10 @@
 
 #ifndef PF_BBM
 #define PF_BBM 0
+#endif
+
+#ifndef PF_FRAMED_TABLES
+#define PF_FRAMED_TABLES 0
 #endif
 
 #ifndef pf_run_shift

@@ -16,7 +16,7 @@
 #define X86_COMMON                                                                                 \
 	.ops = &pf_ops, .page_shift = 12, .entry_bytes = 8, .pa_bits = 52, .keys = 16,             \
 	.judge = PT_JUDGED_REFERENCE, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED, .leaves = 7,   \
-	.attrs = X86_ATTRS, .types = 0x3f, .format_attrs = 0x1ff,                                  \
+	.attrs = X86_ATTRS, .types = 0x3f, .format_attrs = 0x1ff, .type_register = PT_X86_PAT,     \
 	.manual = "Intel SDM 3A 4.5, 4.6.2, 11.12 (edition of about 2016); 5 levels: unread"
 
 const struct pt_format pt_format_x86_64 = {
@@ -24,6 +24,7 @@ const struct pt_format pt_format_x86_64 = {
 	.what = "x86-64, 4 levels, 48-bit addresses, leaves of 4 KiB, 2 MiB and 1 GiB",
 	X86_COMMON,
 	.levels = 4,
+	.control = X86_CR4_PAE,
 	.va_bits = 48,
 	.bits = {9, 9, 9, 9},
 	.tables = {X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE},
@@ -34,6 +35,7 @@ const struct pt_format pt_format_x86_64_la57 = {
 	.what = "x86-64, 5 levels, 57-bit addresses, leaves of 4 KiB, 2 MiB and 1 GiB",
 	X86_COMMON,
 	.levels = 5,
+	.control = X86_CR4_PAE | X86_CR4_LA57,
 	.va_bits = 57,
 	.bits = {9, 9, 9, 9, 9},
 	.tables = {X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE, X86_TABLE},

@@ -9,7 +9,8 @@
  * those was compared with QEMU's target/i386 mmu_translate.
  *
  * Memory types are indices into the PAT; the one expected here is 0 WB, 1 WC, 2 UC-, 3 UC, 5 WP,
- * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT. Decoding takes 4 for WB and 6 for UC-.
+ * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT (pt_root.types). Decoding takes 4 for WB and
+ * 6 for UC-.
  *
  * Protection keys count for user pages only. A leaf with D and without R/W, which pf_wrprotect
  * leaves behind, is a shadow-stack page where CR4.CET and shadow stacks are on (manual: unread;
@@ -47,6 +48,10 @@ typedef uint64_t pf_entry;
 
 /* The value of IA32_PAT that the memory types below mean. */
 #define PT_X86_PAT UINT64_C(0x0407050600070106)
+
+/* Bits of CR4 (pt_root.control). */
+#define X86_CR4_PAE  (UINT64_C(1) << 5)
+#define X86_CR4_LA57 (UINT64_C(1) << 12)
 
 static inline unsigned pf_bits(unsigned l)
 {

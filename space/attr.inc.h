@@ -54,11 +54,14 @@ static inline bool plain_store(bool mmu, pf_entry e, unsigned l)
 	return !mmu || (pf_accessed(e, l) && (pf_dirty(e, l) || !pf_writable(e, l)));
 }
 
-/* A new memory type is a new mapping for formats that want a break before the make. */
+/*
+ * For formats that want a break before the make a new memory type is a new mapping, and so is one
+ * that becomes global: other spaces may have had the address as their own.
+ */
 static inline bool must_break(const struct change *c, pf_entry e, unsigned l)
 {
-	return PF_BBM && c->what == CHANGE_ATTR &&
-	       (pf_attr_of(e, l).flags ^ c->attr.flags) & PT_ATTR_TYPE_MASK;
+	return PF_BBM && (pf_attr_of(e, l).flags ^ pf_attr_of(changed(c, e, l), l).flags) &
+			     (PT_ATTR_TYPE_MASK | PT_GLOBAL);
 }
 
 /* Changes one leaf. */

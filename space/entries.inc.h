@@ -75,11 +75,16 @@ static inline uint64_t table_pa(const struct ptdesc *pt, unsigned l)
 	return shift < PF_PAGE_SHIFT ? pa + ((pt->base & 255) << shift) : pa;
 }
 
-/* Is no table of a format smaller than a frame: known when it is compiled, for most formats. */
+/*
+ * Is no table that an entry can point to smaller than a frame: known when it is compiled, for most
+ * formats.
+ */
 PF_HOT bool whole_frames(void)
 {
 	const unsigned bits = PF_PAGE_SHIFT - (PF_ENTRY_BITS == 64 ? 3 : 2);
 
+	if (PF_FRAMED_TABLES)
+		return true;
 	return pf_bits(0) >= bits && pf_bits(1) >= bits && pf_bits(2) >= bits &&
 	       pf_bits(3) >= bits && pf_bits(4) >= bits && pf_bits(5) >= bits;
 }

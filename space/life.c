@@ -190,6 +190,8 @@ struct pt_root pt_space_root(const struct pt_space *space)
 	root.pa = ptdesc_pa(space->memory, space->root);
 	root.levels = space->levels;
 	root.value = space->format->ops->root_value(root.pa.v, space->levels);
+	root.types = space->format->type_register;
+	root.control = space->format->control;
 	return root;
 }
 

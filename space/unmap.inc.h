@@ -230,6 +230,16 @@ static void clear_leaves(struct pt_op *op, struct ptdesc *pt, unsigned l, struct
 static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
     struct pt_range r);
 
+/* What is cleared with a leaf: all of its contiguous run, which the range does not cut any more. */
+static inline struct pt_range with_run(pf_entry e, unsigned l, struct pt_range s)
+{
+	if (pf_run_shift(l) && pf_run(e, l)) {
+		s.va &= ~run_mask(l);
+		s.last = s.va | run_mask(l);
+	}
+	return s;
+}
+
 static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
     struct pt_range s)
 {
@@ -238,8 +248,11 @@ static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	struct ptdesc *child;
 
 	if (pf_is_leaf(e, l)) {
-		clear_leaves(op, pt, l, s);
-		return_deposit(op, pt, l);
+		struct pt_range all = with_run(e, l, s);
+
+		clear_leaves(op, pt, l, all);
+		for_each_slot (l, all, t)
+			return_deposit(op, pt, l);
 		return;
 	}
 	if (!pf_is_table(e, l))

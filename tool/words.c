@@ -9,7 +9,7 @@
 
 const char *word_attr(unsigned bit)
 {
-	static const char *const names[] = {"read", "write", "exec", "user", "global", "accessed",
+	static const char *const names[] = {"read", "write", "user", "exec", "global", "accessed",
 		"dirty", "soft"};
 
 	return bit < LENGTH(names) ? names[bit] : NULL;

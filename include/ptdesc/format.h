@@ -116,7 +116,14 @@ struct pt_format {
 	uint32_t attrs;              /* enum pt_attr_flags that can be said */
 	uint32_t types;              /* bit t: memory type t can be said */
 	uint32_t format_attrs;       /* bits of pt_attr.format that mean something */
-	const char *manual;          /* where the layout was read */
+	/*
+	 * What must be in the register that gives memory types their meaning (IA32_PAT, MAIR_EL1)
+	 * and in the one that chooses how tables are walked (CR4, TCR_EL1); 0: the machine has
+	 * none. The format's header names their bits.
+	 */
+	uint64_t type_register;
+	uint64_t control;
+	const char *manual;                          /* where the layout was read */
 	struct pt_table_class tables[PT_MAX_LEVELS]; /* by level */
 };
 
@@ -137,6 +144,15 @@ extern const struct pt_format *const pt_formats[];
 
 extern const struct pt_format pt_format_x86_64;
 extern const struct pt_format pt_format_x86_64_la57;
+extern const struct pt_format pt_format_arm64_4k_48;
+extern const struct pt_format pt_format_arm64_4k_39;
+extern const struct pt_format pt_format_arm64_4k_52;
+extern const struct pt_format pt_format_arm64_16k_36;
+extern const struct pt_format pt_format_arm64_16k_47;
+extern const struct pt_format pt_format_arm64_16k_48;
+extern const struct pt_format pt_format_arm64_64k_42;
+extern const struct pt_format pt_format_arm64_64k_48;
+extern const struct pt_format pt_format_arm64_64k_52;
 extern const struct pt_format pt_format_riscv_sv39;
 extern const struct pt_format pt_format_riscv_sv48;
 extern const struct pt_format pt_format_riscv_sv57;

@@ -87,11 +87,13 @@ struct pt_space_stats {
 	uint64_t descriptor_bytes;
 };
 
-/* What MMU registers need: where the root is, and how many levels there are. */
+/* What MMU registers need: where the root is, how many levels there are, how they are walked. */
 struct pt_root {
 	pt_pa pa; /* of the root table */
 	unsigned levels;
-	uint64_t value; /* as the format's register wants it (CR3, TTBR, satp), without ASID */
+	uint64_t value;   /* as the format's register wants it (CR3, TTBR, satp), without ASID */
+	uint64_t types;   /* pt_format.type_register: what memory types mean */
+	uint64_t control; /* pt_format.control: bits beside those that the port chooses */
 };
 
 PT_BEGIN_DECLS

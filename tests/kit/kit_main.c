@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The kit on a host: the test port, and an MMU in software where there is a reference walker. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ struct host {
 static struct pt_memory *host_open(void *ctx, unsigned page_shift)
 {
 	struct host *host = ctx;
-	unsigned shift = page_shift < 12 ? 12 : 9;
+	unsigned shift = page_shift < 12 ? 12 : page_shift > 12 ? 8 : 9;
 
 	test_port_open(&host->port, page_shift, 1, shift, 4);
 	return host->port.memory;
@@ -114,6 +115,10 @@ int main(int argc, char **argv)
 	};
 	struct kit_counts counts;
 
+	/* Each test opens a memory: what was freed is kept, else pages would be most of the time.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
 	if (argc > 1 && pt_format_find(argv[1])) {
 		counts = kit_run_format(&machine, pt_format_find(argv[1]));
 	} else {

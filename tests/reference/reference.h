@@ -114,6 +114,15 @@ enum ref_status ref_count_tables(const struct ref_memory *memory, const char *fo
 
 extern const struct ref_format ref_x86_64;
 extern const struct ref_format ref_x86_64_la57;
+extern const struct ref_format ref_arm64_4k_48;
+extern const struct ref_format ref_arm64_4k_39;
+extern const struct ref_format ref_arm64_4k_52;
+extern const struct ref_format ref_arm64_16k_36;
+extern const struct ref_format ref_arm64_16k_47;
+extern const struct ref_format ref_arm64_16k_48;
+extern const struct ref_format ref_arm64_64k_42;
+extern const struct ref_format ref_arm64_64k_48;
+extern const struct ref_format ref_arm64_64k_52;
 extern const struct ref_format ref_riscv_sv39;
 extern const struct ref_format ref_riscv_sv48;
 extern const struct ref_format ref_riscv_sv57;

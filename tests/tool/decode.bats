@@ -30,7 +30,7 @@ says()
 
 @test "a 2 MiB page: read only, executable, global" {
 	says 0x00000000402001a5 1 "kind leaf" "address 0x40200000" "size 2097152" \
-		"says read exec user global accessed"
+		"says read user exec global accessed"
 }
 
 @test "a 1 GiB page with a protection key" {
@@ -68,7 +68,8 @@ says()
 @test "formats names every format, and how it was judged" {
 	run -0 --separate-stderr "$PTDESC" formats
 	is "" "$stderr"
-	for name in x86_64 x86_64-la57 riscv-sv39 riscv-sv48 riscv-sv57 riscv-sv32 fake8 fake4; do
+	for name in x86_64 x86_64-la57 arm64-4k-{48,39,52} arm64-16k-{36,47,48} arm64-64k-{42,48,52} \
+		riscv-sv39 riscv-sv48 riscv-sv57 riscv-sv32 fake8 fake4; do
 		[[ $'\n'$output$'\n' == *$'\n'$name$'\n'* ]]
 	done
 	is "$(grep -c '^[^ ]' <<<"$output")" \

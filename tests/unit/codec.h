@@ -19,13 +19,19 @@ struct codec {
 };
 
 void codec_sweep_x86_64(struct codec *c);
+void codec_sweep_arm64_4k(struct codec *c);
+void codec_sweep_arm64_4k_52(struct codec *c);
+void codec_sweep_arm64_16k(struct codec *c);
+void codec_sweep_arm64_64k(struct codec *c);
+void codec_sweep_arm64_64k_52(struct codec *c);
 void codec_sweep_riscv64(struct codec *c);
 void codec_sweep_riscv32(struct codec *c);
 void codec_sweep_fake8(struct codec *c);
 void codec_sweep_fake4(struct codec *c);
 
-/* What x86's IA32_PAT has to hold. */
+/* What x86's IA32_PAT and arm64's MAIR_EL1 have to hold. */
 void codec_x86_pat(struct codec *c);
+void codec_arm64_mair(struct codec *c);
 
 /* Ends the test and says in which combination. */
 void codec_fail(const struct codec *c, const char *what, const char *file, int line)

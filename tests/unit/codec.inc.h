@@ -15,8 +15,8 @@ static const uint32_t undefined_flags = ~(0xff | PT_ATTR_TYPE_MASK | PT_ATTR_KEY
 
 static const unsigned some_keys[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 255};
 
-static const uint32_t some_formats[] = {0, 1, 2, 3, 4, 0x80, 0x100, 0x155, 0x1ff, 0x200,
-	UINT32_C(0x80000000)};
+static const uint32_t some_formats[] = {0, 1, 2, 3, 4, 8, 0x10, 0x80, 0x100, 0x155, 0x1ff, 0x200,
+	0x400, 0xaab, 0xfff, 0x1000, UINT32_C(0x80000000)};
 
 #define CODEC_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

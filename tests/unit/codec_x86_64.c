@@ -23,6 +23,6 @@ void codec_x86_pat(struct codec *c)
 		uint32_t type = type_bits(pf_attr_of(e, 0)) >> PT_ATTR_TYPE_AT;
 
 		c->entry = e;
-		CODEC_CHECK(c, encoding[type] == (PT_X86_PAT >> 8 * i & 255));
+		CODEC_CHECK(c, encoding[type] == (c->format->type_register >> 8 * i & 255));
 	}
 }

@@ -94,13 +94,23 @@ static pt_attr any_attr(struct model *m)
 	return m->attr[model_random(m, m->attrs)];
 }
 
+/* Bytes of the largest leaf of which some fit into so many address bits. */
+static uint64_t largest_leaf(const struct model *m, unsigned bits)
+{
+	unsigned l = m->format->levels - 1u;
+
+	while (l && (!(m->format->leaves >> l & 1) || pt_format_shift(m->format, l) + 2 > bits))
+		l--;
+	return UINT64_C(1) << pt_format_shift(m->format, l);
+}
+
 /* Memory that lies in its large leaves as the address does, or anyhow. */
 static uint64_t any_pa(struct model *m, struct span span)
 {
 	uint64_t size = span.count * model_page_size(m);
 	uint64_t va = model_va(m, span.first);
 	unsigned bits = m->format->pa_bits > 40 ? 40 : m->format->pa_bits;
-	uint64_t align = model_slot_pages(m, m->format->levels - 1u) * model_page_size(m);
+	uint64_t align = largest_leaf(m, bits);
 	uint64_t room = (UINT64_C(1) << bits) - size - align;
 	uint64_t pa = model_random(m, room);
 

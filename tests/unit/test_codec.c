@@ -19,6 +19,15 @@ static const struct {
 } sweeps[] = {
 	{"x86_64", codec_sweep_x86_64},
 	{"x86_64-la57", codec_sweep_x86_64},
+	{"arm64-4k-48", codec_sweep_arm64_4k},
+	{"arm64-4k-39", codec_sweep_arm64_4k},
+	{"arm64-4k-52", codec_sweep_arm64_4k_52},
+	{"arm64-16k-36", codec_sweep_arm64_16k},
+	{"arm64-16k-47", codec_sweep_arm64_16k},
+	{"arm64-16k-48", codec_sweep_arm64_16k},
+	{"arm64-64k-42", codec_sweep_arm64_64k},
+	{"arm64-64k-48", codec_sweep_arm64_64k},
+	{"arm64-64k-52", codec_sweep_arm64_64k_52},
 	{"riscv-sv39", codec_sweep_riscv64},
 	{"riscv-sv48", codec_sweep_riscv64},
 	{"riscv-sv57", codec_sweep_riscv64},
@@ -74,6 +83,14 @@ static void test_x86_pat(void **state)
 
 	(void)state;
 	codec_x86_pat(&c);
+}
+
+static void test_arm64_mair(void **state)
+{
+	struct codec c = start("arm64-4k-48");
+
+	(void)state;
+	codec_arm64_mair(&c);
 }
 
 /* A format without a sweep would go unnoticed. */
@@ -141,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_every_combination),
 		cmocka_unit_test(test_every_format_is_swept),
 		cmocka_unit_test(test_x86_pat),
+		cmocka_unit_test(test_arm64_mair),
 		cmocka_unit_test(test_bad_arguments),
 	};
 

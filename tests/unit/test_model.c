@@ -268,14 +268,21 @@ static struct arguments parse(int argc, char **argv)
 	return a;
 }
 
+/* Is a format wanted. Those with large pages take minutes, and share all but sizes with others. */
+static bool wanted(const struct pt_format *format, const char *name)
+{
+	if (!ref_find(format->name))
+		return false;
+	return name ? !strcmp(name, format->name) : format->page_shift <= 12;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
 	unsigned number = 0;
 
 	for (unsigned i = 0; pt_formats[i]; i++) {
-		if (!ref_find(pt_formats[i]->name) ||
-		    (a.format && strcmp(a.format, pt_formats[i]->name)))
+		if (!wanted(pt_formats[i], a.format))
 			continue;
 		for (size_t mode = 0; mode < MODES; mode++)
 			if (a.modes >> mode & 1)
