@@ -16,8 +16,12 @@
 #define ARM64_FULL ARM64_TABLE_OF(ARM64_STRIDE)
 
 /* Fields of TCR_EL1. IPS 5 is 48 bits, 6 is 52. */
-#define ARM64_TG0 (UINT64_C(ARM64_GRANULE == 12 ? 0 : ARM64_GRANULE == 14 ? 2 : 1) << 14)
-#define ARM64_IPS (UINT64_C(ARM64_WIDE ? 6 : 5) << 32)
+#define ARM64_TG0                                                                                  \
+	((ARM64_GRANULE == 12      ? UINT64_C(0)                                                   \
+	     : ARM64_GRANULE == 14 ? UINT64_C(2)                                                   \
+				   : UINT64_C(1))                                                  \
+	    << 14)
+#define ARM64_IPS ((ARM64_WIDE ? UINT64_C(6) : UINT64_C(5)) << 32)
 #define ARM64_HA  (UINT64_C(1) << 39)
 #define ARM64_HD  (UINT64_C(1) << 40)
 #define ARM64_DS  ((uint64_t)ARM64_LPA2 << 59)

@@ -80,8 +80,11 @@ static bool may_execute(const struct arch_case *c, uint32_t takes)
 
 	if (!granted || takes & (c->user ? TAKES_EL0_EXEC : TAKES_EL1_EXEC))
 		return false;
-	/* What EL0 may write is never EL1's to execute. */
-	return c->user || !(el0_data(c, takes) && writable(c, takes));
+	/*
+	 * What EL0 may write is never EL1's to execute. Whether a page is that which is clean and
+	 * would become dirty: unread; QEMU's MMU says no.
+	 */
+	return c->user || !(el0_data(c, takes) && writable(c, takes) && c->flags & PT_DIRTY);
 }
 
 static bool may(const struct arch_case *c, uint32_t takes)

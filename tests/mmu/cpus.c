@@ -11,7 +11,8 @@
 
 #define WINDOW   8u /* pages, around a boundary of tables */
 #define WRITERS  2u
-#define ROUNDS   300u
+#define ROUNDS   500u /* of each writer, at least */
+#define HITS     500u /* of each reader, at least */
 #define CANARIES 100u
 #define FREED    0xdeadf4eeu
 
@@ -37,7 +38,8 @@ struct reader {
 
 static struct writer writers[WRITERS];
 static struct reader readers[MACHINE_CPUS];
-static uint32_t going;
+static uint32_t rounds;
+static uint32_t hungry; /* readers that have not had enough */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -94,12 +96,18 @@ static void unmap_page(struct writer *w, unsigned page)
 	w->unmaps++;
 }
 
+/* Writers and readers go on until all have done enough. */
+static bool finished(void)
+{
+	return PT_LOAD(&rounds, ACQUIRE) >= WRITERS * ROUNDS && !PT_LOAD(&hungry, ACQUIRE);
+}
+
 /* A page leaves for a while before it comes back, so that readers can meet it either way. */
 static void write_pages(void *ctx)
 {
 	struct writer *w = ctx;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	while (!finished()) {
 		unsigned page =
 		    (unsigned)(next_random(&w->random) % (WINDOW / WRITERS)) * WRITERS + w->number;
 
@@ -107,6 +115,7 @@ static void write_pages(void *ctx)
 			unmap_page(w, page);
 		else
 			map_page(w, page);
+		PT_FETCH_ADD(&rounds, 1, RELAXED);
 	}
 	for (unsigned page = w->number; page < WINDOW; page += WRITERS)
 		if (w->mapped[page])
@@ -117,7 +126,7 @@ static void read_pages(void *ctx)
 {
 	struct reader *r = ctx;
 
-	while (PT_LOAD(&going, ACQUIRE)) {
+	while (!finished()) {
 		unsigned page = (unsigned)(next_random(&r->random) % WINDOW);
 		struct machine_try t = mmu_try(machine_cpu(), va_of(page), PT_READ);
 
@@ -125,7 +134,8 @@ static void read_pages(void *ctx)
 		r->strange += t.end == MACHINE_OTHER;
 		if (t.end != MACHINE_DONE)
 			continue;
-		r->hits++;
+		if (++r->hits == HITS)
+			PT_FETCH_SUB(&hungry, 1, RELEASE);
 		r->stale += (uint32_t)t.value != page;
 	}
 }
@@ -153,7 +163,8 @@ static unsigned long churn(enum mmu_drop drop)
 
 	prepare();
 	mmu.drop = drop;
-	PT_STORE(&going, 1, RELEASE);
+	rounds = 0;
+	hungry = machine.cpus - WRITERS;
 	for (unsigned cpu = WRITERS; cpu < machine.cpus; cpu++)
 		mmu_run_on(cpu, read_pages, &readers[cpu]);
 	for (unsigned i = 1; i < WRITERS; i++)
@@ -161,7 +172,6 @@ static unsigned long churn(enum mmu_drop drop)
 	write_pages(&writers[0]);
 	for (unsigned i = 1; i < WRITERS; i++)
 		mmu_wait_for(i);
-	PT_STORE(&going, 0, RELEASE);
 	for (unsigned cpu = WRITERS; cpu < machine.cpus; cpu++) {
 		mmu_wait_for(cpu);
 		stale += readers[cpu].stale + readers[cpu].strange;

@@ -13,7 +13,7 @@
 #define SHOWN     8u /* mismatches that are printed */
 #define READ_AT   0x100u
 #define WRITE_AT  0x200u
-#define USER_CODE (2 * mmu_slot(mmu_top()))
+#define USER_CODE (mmu_slot(mmu_top()) - mmu_slot(0)) /* below what is tested */
 
 /* The leaf under test. */
 struct leaf {
