@@ -12,6 +12,11 @@
  * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT (pt_root.types). Decoding takes 4 for WB and
  * 6 for UC-.
  *
+ * i386-pae (X86_PAE) has the same entries without what is above bit 51 but NX, and 3 levels. Its
+ * root is 4 entries (PDPTEs) that have P and an address and no rights. Read, in the edition with
+ * order number 253668-032US: 4.4.1, table 4-7 (CR3), figure 4-7; 4.4.2 up to table 4-8 (PDPTE). An
+ * MMU loads the PDPTEs with CR3: PT_FORMAT_LOADED_ROOT.
+ *
  * Protection keys count for user pages only. A leaf with D and without R/W, which pf_wrprotect
  * leaves behind, is a shadow-stack page where CR4.CET and shadow stacks are on (manual: unread;
  * from Linux's description of it): a port that turns those on cannot use this format as it is.
@@ -20,10 +25,17 @@
 #define PTDESC_FORMAT_X86_64_H
 
 #include <ptdesc/format.h>
+#include "format/x86_pat.h"
+
+/* 1: PAE paging. */
+#ifndef X86_PAE
+#define X86_PAE 0
+#endif
 
 typedef uint64_t pf_entry;
-#define PF_ENTRY_BITS 64
-#define PF_PAGE_SHIFT 12
+#define PF_ENTRY_BITS    64
+#define PF_PAGE_SHIFT    12
+#define PF_FRAMED_TABLES 1
 
 #define X86_P         UINT64_C(1)         /* present */
 #define X86_RW        (UINT64_C(1) << 1)  /* may be written */
@@ -46,17 +58,20 @@ typedef uint64_t pf_entry;
 /* Not present, not empty. Bit 10 alone: no address, so nothing can be speculated from it. */
 #define X86_BUSY (UINT64_C(1) << 10)
 
-/* The value of IA32_PAT that the memory types below mean. */
-#define PT_X86_PAT UINT64_C(0x0407050600070106)
+/* The highest level that has leaves; keys; bits of pt_attr.format. */
+#define X86_LEAF_TOP (X86_PAE ? 1u : 2u)
+#define X86_KEYS     (X86_PAE ? 0u : 15u)
+#define X86_FORMAT   (X86_PAE ? 3u : 0x1ffu)
 
-/* Bits of CR4 (pt_root.control). */
-#define X86_CR4_PAE  (UINT64_C(1) << 5)
-#define X86_CR4_LA57 (UINT64_C(1) << 12)
+/* Is an entry a PDPTE of PAE. */
+static inline bool x86_is_pdpte(unsigned l)
+{
+	return X86_PAE && l == 2;
+}
 
 static inline unsigned pf_bits(unsigned l)
 {
-	(void)l;
-	return 9;
+	return x86_is_pdpte(l) ? 2 : 9;
 }
 
 static inline unsigned pf_shift(unsigned l)
@@ -84,7 +99,7 @@ static inline bool pf_is_table(pf_entry e, unsigned l)
 
 static inline bool pf_is_leaf(pf_entry e, unsigned l)
 {
-	return (e & X86_P) && (l == 0 || (l <= 2 && e & X86_PS));
+	return (e & X86_P) && (l == 0 || (l <= X86_LEAF_TOP && e & X86_PS));
 }
 
 static inline uint64_t pf_table_pa(pf_entry e, unsigned l)
@@ -101,8 +116,7 @@ static inline uint64_t pf_leaf_pa(pf_entry e, unsigned l)
 /* Upper levels grant everything; leaves decide. */
 static inline pf_entry pf_make_table(uint64_t pa, unsigned l)
 {
-	(void)l;
-	return pa | X86_P | X86_RW | X86_US;
+	return x86_is_pdpte(l) ? pa | X86_P : pa | X86_P | X86_RW | X86_US;
 }
 
 static inline pf_entry pf_make_leaf(uint64_t pa, unsigned l, pf_entry bits)
@@ -141,9 +155,9 @@ static inline unsigned x86_type_bits(uint32_t flags, unsigned l)
 
 static inline bool x86_can_say(pt_attr attr)
 {
-	const uint32_t known = X86_ATTRS | PT_ATTR_TYPE_MASK | pt_attr_key(15);
+	const uint32_t known = X86_ATTRS | PT_ATTR_TYPE_MASK | pt_attr_key(X86_KEYS);
 
-	return (attr.flags & (~known | PT_READ)) == PT_READ && attr.format <= 0x1ff;
+	return (attr.flags & (~known | PT_READ)) == PT_READ && attr.format <= X86_FORMAT;
 }
 
 /* The same bits in flags and entries. */
@@ -185,9 +199,9 @@ static inline pt_attr pf_attr_relax(pt_attr attr, unsigned l)
 	attr.flags |= PT_READ;
 	if ((attr.flags & PT_ATTR_TYPE_MASK) == pt_attr_type(PT_TYPE_DEVICE))
 		attr.flags = (attr.flags & ~PT_ATTR_TYPE_MASK) | pt_attr_type(PT_TYPE_UNCACHED);
-	if ((attr.flags & PT_ATTR_KEY_MASK) > pt_attr_key(15))
+	if ((attr.flags & PT_ATTR_KEY_MASK) > pt_attr_key(X86_KEYS))
 		attr.flags &= ~PT_ATTR_KEY_MASK;
-	attr.format &= 0x1ff;
+	attr.format &= X86_FORMAT;
 	return attr;
 }
 
@@ -278,11 +292,19 @@ static inline uint64_t pf_root_value(uint64_t pa, unsigned levels)
 	return pa;
 }
 
+/* PAE: bits 62 to 52; of a PDPTE also 63, 8 to 5, 2 and 1. */
+static inline bool x86_pae_valid(pf_entry e, unsigned l)
+{
+	return !(e & (UINT64_C(0x7ff) << 52)) && (l < 2 || !(e & (X86_NX | 0x1e6)));
+}
+
 /* Reserved: address bits between bit 12 and the leaf's size; PS where no leaf can be. */
 static inline bool x86_valid(pf_entry e, unsigned l)
 {
 	if (!(e & X86_P))
 		return true;
+	if (X86_PAE && !x86_pae_valid(e, l))
+		return false;
 	if (l > 2)
 		return !(e & X86_PS);
 	if (l == 0 || !(e & X86_PS))

@@ -78,6 +78,19 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	return find_classes(space);
 }
 
+/* Where an MMU loads the root's entries, their tables are there from the start (K3). */
+static int make_loaded(struct pt_space *space)
+{
+	const struct pt_format *f = space->format;
+	struct pt_range all = {0, (UINT64_C(1) << f->va_bits) - 1};
+
+	if (!(f->flags & PT_FORMAT_LOADED_ROOT))
+		return 0;
+	return f->ops->populate(space, all, space->levels - 2u, 0);
+}
+
+static void free_root(struct pt_space *space);
+
 int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
     uint32_t flags, void *cookie)
 {
@@ -98,6 +111,11 @@ int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct
 		    RELEASE);
 	pt_state_move(memory, space->root, PT_PRIVATE, PT_LINKED);
 	list_root(memory, space->root);
+	err = make_loaded(space);
+	if (err) {
+		free_root(space);
+		return make_none(space, err);
+	}
 	return 0;
 }
 

@@ -197,11 +197,23 @@ struct ptdesc *pt_op_take(struct pt_op *op, struct pt_side *side, unsigned level
 	return pt;
 }
 
+/* Whoever changes an entry of a root that MMUs load as a whole has its lock (K3). */
+static void note_loaded_roots(struct pt_op *op)
+{
+	for (unsigned i = 0; i < PT_SIDES; i++) {
+		const struct pt_format *f = op->side[0].space->format;
+
+		if (op->held_root[i] && f->flags & PT_FORMAT_LOADED_ROOT)
+			pt_op_flush(op, 0, (UINT64_C(1) << f->va_bits) - 1, f->levels - 1u, true);
+	}
+}
+
 void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *))
 {
 	struct pt_memory *memory = op->memory;
 	struct ptdesc *next;
 
+	note_loaded_roots(op);
 	/* Where a break comes before each make, nobody may fill the slots before the flush (20). */
 	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
 		pt_op_flush_now(op);

@@ -79,6 +79,11 @@ enum pt_format_flags {
 	PT_FORMAT_BBM = 1u << 1,    /* break before make: no live entry is replaced by another */
 	PT_FORMAT_SIGNED = 1u << 2, /* canonical: bits above the VA width repeat its top bit */
 	PT_FORMAT_FAKE = 1u << 3,   /* no machine has it: for tests */
+	/*
+	 * The MMU loads all entries of the root into registers and walks from those: the tables
+	 * below are made with the space, and a change of the root is flushed, linking included.
+	 */
+	PT_FORMAT_LOADED_ROOT = 1u << 4,
 };
 
 /* What one entry says. */
@@ -144,6 +149,8 @@ extern const struct pt_format *const pt_formats[];
 
 extern const struct pt_format pt_format_x86_64;
 extern const struct pt_format pt_format_x86_64_la57;
+extern const struct pt_format pt_format_i386;
+extern const struct pt_format pt_format_i386_pae;
 extern const struct pt_format pt_format_arm64_4k_48;
 extern const struct pt_format pt_format_arm64_4k_39;
 extern const struct pt_format pt_format_arm64_4k_52;

@@ -60,13 +60,17 @@ enum pt_stop {
 	PT_STOP_NOT_LOCKED = 16, /* a table changed or unlocked without its lock */
 };
 
-/* What must leave the TLBs. */
+/*
+ * What must leave the TLBs. For a format with PT_FORMAT_LOADED_ROOT the root's bit in tables means
+ * that every CPU that runs the space loads the root anew: on i386-pae it writes CR3, which flushes
+ * all but global entries besides.
+ */
 struct pt_flush {
 	void *cookie;    /* pt_space.cookie: the embedder's name for the space (its ASID) */
 	pt_va start;     /* first byte */
 	pt_va last;      /* last byte, inclusive */
 	uint32_t leaves; /* bit l: leaf entries of level l changed */
-	uint32_t tables; /* bit l: entries of level l that pointed to tables changed: walk caches */
+	uint32_t tables; /* bit l: entries of level l that point to tables changed: walk caches */
 	bool kernel;     /* global addresses: of every space */
 };
 

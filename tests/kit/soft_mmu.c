@@ -223,6 +223,37 @@ static void on_write(void *ctx, const void *address, size_t size)
 			    mmu->format->levels - 1u, 0, address, size);
 }
 
+/* An entry of a space's root, in memory. */
+static uint64_t root_entry(const struct soft_mmu *mmu, unsigned space, unsigned i)
+{
+	uint64_t root = pt_space_root(mmu->space[space]).pa.v;
+
+	return raw_entry(mmu, root + (uint64_t)i * mmu->format->entry_bytes);
+}
+
+/* Loads the root of a space into registers, for formats that have it there. */
+static void load_root(struct soft_mmu *mmu, unsigned space)
+{
+	if (mmu->format->flags & PT_FORMAT_LOADED_ROOT)
+		for (unsigned i = 0; i < 4; i++)
+			mmu->loaded[space][i] = root_entry(mmu, space, i);
+}
+
+/* The registers say what the roots say. */
+static void check_loaded(struct soft_mmu *mmu)
+{
+	for (unsigned s = 0; s < SOFT_MMU_SPACES; s++) {
+		struct soft_entry e = {.space = mmu->space[s], .table = true, .level = 2};
+
+		if (!e.space || !(e.space->flags & PT_SPACE_MMU) ||
+		    !(mmu->format->flags & PT_FORMAT_LOADED_ROOT))
+			continue;
+		for (unsigned i = 0; i < 4; i++)
+			if (mmu->loaded[s][i] != root_entry(mmu, s, i))
+				wrong(mmu, "the root changed and was not loaded again", &e);
+	}
+}
+
 void soft_mmu_attach(struct soft_mmu *mmu, const struct pt_space *space)
 {
 	unsigned i = 0;
@@ -230,6 +261,7 @@ void soft_mmu_attach(struct soft_mmu *mmu, const struct pt_space *space)
 	while (mmu->space[i])
 		i++;
 	mmu->space[i] = space;
+	load_root(mmu, i);
 }
 
 void soft_mmu_detach(struct soft_mmu *mmu, const struct pt_space *space)
@@ -306,6 +338,19 @@ void soft_mmu_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t
 	}
 }
 
+/* A flush that names entries of the root makes who runs the space load it. */
+static void reload_roots(struct soft_mmu *mmu, const struct pt_flush *request)
+{
+	if (!(request->tables >> (mmu->format->levels - 1u) & 1))
+		return;
+	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++) {
+		const struct pt_space *space = mmu->space[i];
+
+		if (space && space->root && (request->kernel || space->cookie == request->cookie))
+			load_root(mmu, i);
+	}
+}
+
 /* What was flushed is walked again at once: all that is still mapped comes back. */
 static void on_flush(void *ctx, const struct pt_flush *request)
 {
@@ -324,6 +369,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 		dropped[n++] = *e;
 		e->space = NULL;
 	}
+	reload_roots(mmu, request);
 	for (unsigned i = 0; i < n; i++)
 		if (!dropped[i].table)
 			soft_mmu_ahead(mmu, dropped[i].space, dropped[i].va);
@@ -387,6 +433,7 @@ const char *soft_mmu_check(struct soft_mmu *mmu)
 	for (unsigned i = 0; i < SOFT_MMU_ENTRIES; i++)
 		if (mmu->cache[i].space && !still_true(mmu, &mmu->cache[i]))
 			wrong(mmu, "not flushed", &mmu->cache[i]);
+	check_loaded(mmu);
 	return mmu->fault[0] ? mmu->fault : NULL;
 }
 

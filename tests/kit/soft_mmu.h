@@ -31,6 +31,7 @@ struct soft_mmu {
 	const struct pt_format *format;
 	const struct ref_format *ref;
 	const struct pt_space *space[SOFT_MMU_SPACES];
+	uint64_t loaded[SOFT_MMU_SPACES][4]; /* root entries in registers: PT_FORMAT_LOADED_ROOT */
 	struct soft_entry cache[SOFT_MMU_ENTRIES];
 	unsigned next; /* slot that the next entry takes */
 	uint64_t walks;

@@ -24,6 +24,8 @@ const struct ref_format *ref_find(const char *name)
 	static const struct ref_format *const all[] = {
 		&ref_x86_64,
 		&ref_x86_64_la57,
+		&ref_i386,
+		&ref_i386_pae,
 		&ref_arm64_4k_48,
 		&ref_arm64_4k_39,
 		&ref_arm64_4k_52,

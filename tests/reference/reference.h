@@ -114,6 +114,8 @@ enum ref_status ref_count_tables(const struct ref_memory *memory, const char *fo
 
 extern const struct ref_format ref_x86_64;
 extern const struct ref_format ref_x86_64_la57;
+extern const struct ref_format ref_i386;
+extern const struct ref_format ref_i386_pae;
 extern const struct ref_format ref_arm64_4k_48;
 extern const struct ref_format ref_arm64_4k_39;
 extern const struct ref_format ref_arm64_4k_52;

@@ -68,7 +68,7 @@ says()
 @test "formats names every format, and how it was judged" {
 	run -0 --separate-stderr "$PTDESC" formats
 	is "" "$stderr"
-	for name in x86_64 x86_64-la57 arm64-4k-{48,39,52} arm64-16k-{36,47,48} arm64-64k-{42,48,52} \
+	for name in x86_64 x86_64-la57 i386 i386-pae arm64-4k-{48,39,52} arm64-16k-{36,47,48} arm64-64k-{42,48,52} \
 		riscv-sv39 riscv-sv48 riscv-sv57 riscv-sv32 fake8 fake4; do
 		[[ $'\n'$output$'\n' == *$'\n'$name$'\n'* ]]
 	done

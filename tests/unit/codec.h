@@ -19,6 +19,8 @@ struct codec {
 };
 
 void codec_sweep_x86_64(struct codec *c);
+void codec_sweep_i386(struct codec *c);
+void codec_sweep_i386_pae(struct codec *c);
 void codec_sweep_arm64_4k(struct codec *c);
 void codec_sweep_arm64_4k_52(struct codec *c);
 void codec_sweep_arm64_16k(struct codec *c);

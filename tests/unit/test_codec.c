@@ -19,6 +19,8 @@ static const struct {
 } sweeps[] = {
 	{"x86_64", codec_sweep_x86_64},
 	{"x86_64-la57", codec_sweep_x86_64},
+	{"i386", codec_sweep_i386},
+	{"i386-pae", codec_sweep_i386_pae},
 	{"arm64-4k-48", codec_sweep_arm64_4k},
 	{"arm64-4k-39", codec_sweep_arm64_4k},
 	{"arm64-4k-52", codec_sweep_arm64_4k_52},

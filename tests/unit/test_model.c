@@ -138,13 +138,16 @@ static void choose_windows(struct model *m)
 		m->window_pages = (unsigned)((two ? half : 2 * half) >> m->format->page_shift);
 		m->window[1] = ~UINT64_C(0) - half + 1;
 	} else {
-		m->windows = 4;
+		bool two = m->format->flags & PT_FORMAT_SIGNED;
+
+		/* No two windows below one entry of a root of four. */
+		m->windows = m->format->bits[m->format->levels - 1u] > 2 ? 4 : 3;
 		m->window_pages = 2u << m->format->bits[0];
 		size = m->window_pages * model_page_size(m);
 		m->window[0] = 0;
-		m->window[1] = half / 2 - size / 2;
-		m->window[2] = half - size;
-		m->window[3] = (m->format->flags & PT_FORMAT_SIGNED ? 0 : 2 * half) - size;
+		m->window[1] = (two ? 0 : 2 * half) - size;
+		m->window[2] = (two ? half / 2 : half) - size / 2;
+		m->window[3] = (two ? half : half / 2) - size;
 	}
 	m->pages = m->windows * m->window_pages;
 }
