@@ -45,6 +45,14 @@ bool arch_has_control(uint32_t control, const struct pt_format *format)
 	return true;
 }
 
+bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
+{
+	(void)upper;
+	(void)level;
+	(void)format;
+	return true;
+}
+
 void arch_set(uint32_t control, uint32_t key)
 {
 	(void)key;

@@ -57,6 +57,8 @@ extern const unsigned arch_key_states;
 /* Sets the control bits and the rights of the key. */
 void arch_set(uint32_t control, uint32_t key);
 
+/* What can be written into entries of tables, and whether entries of a level have it. */
 extern const struct arch_upper arch_uppers[];
+bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format);
 
 #endif

@@ -11,6 +11,8 @@ static void name_address(uint64_t va)
 {
 	struct pt_translation t;
 
+	if (va > UINTPTR_MAX)
+		return;
 	if (pt_translate(mmu.space, pt_make_va(va), &t))
 		print("SAMPLE %llx -\n", (unsigned long long)va);
 	else
@@ -72,7 +74,7 @@ void mmu_judge(void)
 		if (mmu.format->leaves >> level & 1)
 			sample_level(level);
 	if (!machine.split)
-		name_around(machine.direct + machine.ram, machine.ram_size);
+		name_around(bare_kernel_va(&mmu.kernel, machine.ram).v, machine.ram_size);
 	print("JUDGE\n");
 	for (;;)
 		machine_relax();

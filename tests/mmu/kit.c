@@ -86,15 +86,36 @@ static void *slot_of(const struct pt_space *space, unsigned slot)
 	return (char *)space->top + slot * mmu.format->entry_bytes;
 }
 
-/* Where the kernel's root has entries. */
+/* Is the kernel in the slot of its root that begins at va. */
+static bool is_used(uint64_t va)
+{
+	uint64_t last = va + (mmu_slot(mmu_top()) - 1);
+	const struct machine_device ram = {machine.ram, machine.ram_size};
+	const struct machine_device *d = &ram;
+
+	do {
+		uint64_t at = bare_kernel_va(&mmu.kernel, d->pa).v;
+
+		if (at <= last && at + (d->size - 1) >= va)
+			return true;
+		d = d == &ram ? machine.devices : d + 1;
+	} while (d->size);
+	return false;
+}
+
+/* Where the kernel's root has entries for itself. */
 static void find_kernel(void)
 {
+	const struct pt_format *f = mmu.format;
+	uint64_t high = f->flags & PT_FORMAT_SIGNED ? UINT64_MAX << (f->va_bits - 1) : 0;
+
 	live.lents = 0;
-	if (machine.split)
-		return;
-	for (unsigned i = 0; i < 1u << mmu.format->bits[mmu_top()]; i++)
-		if (mmu_load(slot_of(&mmu.kernel, i)) && live.lents < KERNEL_SLOTS)
+	for (unsigned i = 0; i < 1u << f->bits[mmu_top()] && !machine.split; i++) {
+		uint64_t va = (uint64_t)i << pt_format_shift(f, mmu_top());
+
+		if (is_used(va & high ? va | high : va) && live.lents < KERNEL_SLOTS)
 			live.lent[live.lents++].at = i;
+	}
 }
 
 static bool is_kernels(unsigned slot)

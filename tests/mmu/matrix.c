@@ -201,7 +201,8 @@ static void judge_control(struct arch_case *c)
 	judge_others(c);
 	for (unsigned level = leaf.level + 1; level < mmu.format->levels; level++)
 		for (const struct arch_upper *u = arch_uppers; u->name; u++)
-			judge_upper(c, u, level);
+			if (arch_has_upper(u, level, mmu.format))
+				judge_upper(c, u, level);
 	for (c->key = 0; mmu.format->keys > ARCH_KEY && c->key < arch_key_states; c->key++) {
 		arch_set(c->control, c->key);
 		judge_rights(c, pt_attr_key(ARCH_KEY));

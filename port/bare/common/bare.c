@@ -257,10 +257,9 @@ int bare_memory(uint64_t base, uint64_t size, unsigned page_shift, const struct 
 	return error ? error : pt_memory_online(*memory);
 }
 
-/* An address of the kernel's space, as the library names it. */
-static pt_va kernel_va(const struct pt_space *space, uint64_t pa)
+pt_va bare_kernel_va(const struct pt_space *space, uint64_t pa)
 {
-	uint64_t mask = machine.split ? (UINT64_C(1) << space->format->va_bits) - 1 : UINT64_MAX;
+	uint64_t mask = machine.split ? (UINT64_C(1) << space->format->va_bits) - 1 : UINTPTR_MAX;
 
 	return pt_make_va((machine.direct + pa) & mask);
 }
@@ -268,7 +267,7 @@ static pt_va kernel_va(const struct pt_space *space, uint64_t pa)
 /* Makes a range of the kernel's executable, so that it says nothing of execution. */
 static int map_direct(struct pt_space *space, uint64_t pa, uint64_t size)
 {
-	pt_va va = kernel_va(space, pa);
+	pt_va va = bare_kernel_va(space, pa);
 	int error = pt_direct_map(space, va, size, pt_make_pa(pa), 0);
 
 	return error ? error : pt_set_memory_x(space, va, size, 0);
@@ -278,8 +277,8 @@ static int map_device(struct pt_space *space, const struct machine_device *devic
 {
 	uint32_t flags = PT_READ | PT_WRITE | PT_EXEC | pt_attr_type(PT_TYPE_DEVICE);
 
-	return pt_map(space, kernel_va(space, device->pa), device->size, pt_make_pa(device->pa),
-	    pt_make_attr(flags), PT_RELAX);
+	return pt_map(space, bare_kernel_va(space, device->pa), device->size,
+	    pt_make_pa(device->pa), pt_make_attr(flags), PT_RELAX);
 }
 
 int bare_kernel_space(struct pt_space *space, struct pt_memory *memory,

@@ -41,7 +41,10 @@ void bare_cpu_up(void);
 /* Called by the machine on the CPU that machine_interrupt named. */
 void bare_interrupted(void);
 
-/* Where a physical address is in the kernel's space. */
+/* Where a physical address is in the kernel's space, as the library names it. */
+pt_va bare_kernel_va(const struct pt_space *space, uint64_t pa);
+
+/* And where it can be accessed. */
 void *bare_at(uint64_t pa);
 uint64_t bare_pa(const void *at);
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Numbers that assembly and C share; link.ld knows the first, the runner the second. */
-#ifndef PTDESC_PORT_BARE_X86_64_LAYOUT_H
-#define PTDESC_PORT_BARE_X86_64_LAYOUT_H
+#ifndef PTDESC_PORT_BARE_X86_LAYOUT_H
+#define PTDESC_PORT_BARE_X86_LAYOUT_H
 
-#define DIRECT     0xffffc00000000000 /* virtual minus physical address */
-#define PARAMETERS 0xff0000           /* where the runner leaves 8 bytes */
-#define TRAMPOLINE 0x8000             /* where other CPUs start */
+/* Virtual minus physical address. At 32 bits all that is needed lies in one GiB with it. */
+#ifdef __x86_64__
+#define DIRECT 0xffffc00000000000
+#else
+#define DIRECT 0x88000000
+#endif
+
+#define PARAMETERS 0xff0000 /* where the runner leaves 8 bytes */
+#define TRAMPOLINE 0x8000   /* where other CPUs start */
 
 /* Segments until each CPU has a table of its own, which begins alike. */
 #define BOOT_CODE32 0x08

@@ -3,7 +3,7 @@
  * From the PVH entry (32 bits, paging off) and from the real mode in which other CPUs start, to C at
  * 64 bits on boot tables: the first 4 GiB at their own address and at DIRECT.
  */
-#include "port/bare/x86_64/layout.h"
+#include "port/bare/x86/layout.h"
 
 #define PHYS(symbol) (symbol - DIRECT)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What changes the rules of the MMU: bits that a test of permissions sets in every combination. */
-#ifndef PTDESC_PORT_BARE_X86_64_CONTROL_H
-#define PTDESC_PORT_BARE_X86_64_CONTROL_H
+#ifndef PTDESC_PORT_BARE_X86_CONTROL_H
+#define PTDESC_PORT_BARE_X86_CONTROL_H
 
 #include <stdint.h>
 

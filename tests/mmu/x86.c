@@ -3,7 +3,7 @@
  * Intel SDM 3A 4.6.1 (which accesses are allowed), 4.6.2 (protection keys), 4.7 (error codes), 4.8
  * (accessed and dirty), in the numbering of the edition that first had protection keys.
  */
-#include "port/bare/x86_64/control.h"
+#include "port/bare/x86/control.h"
 #include "tests/mmu/arch.h"
 
 /* 4.7, figure 4-12: bits of the error code. */
@@ -32,11 +32,24 @@ const struct arch_upper arch_uppers[] = {
 	{NULL, 0, 0, 0, false, false},
 };
 
+/* Bit 63, with 8 bytes only, and keys, with 4 levels and more. */
+static bool has_nx(const struct pt_format *format)
+{
+	return format->entry_bytes == 8;
+}
+
 bool arch_has_control(uint32_t control, const struct pt_format *format)
 {
-	(void)control;
-	(void)format;
-	return true;
+	return !(control & X86_PKE) || format->levels >= 4;
+}
+
+/* The four entries of a PAE root have no rights (table 4-8). */
+bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
+{
+	bool pae = format->levels == 3;
+
+	return upper->absent ||
+	       (!(upper->takes & PT_EXEC && !has_nx(format)) && !(pae && level == 2));
 }
 
 void arch_set(uint32_t control, uint32_t key)
@@ -92,7 +105,8 @@ struct arch_outcome arch_expect(const struct arch_case *c)
 	bool pk = key_refuses(c, rights);
 
 	o.code = (c->user ? CODE_U : 0) | (c->access == PT_WRITE ? CODE_W : 0);
-	if (c->access == PT_EXEC && c->control & (X86_NXE | X86_SMEP))
+	if (c->access == PT_EXEC &&
+	    (c->control & X86_SMEP || (c->control & X86_NXE && has_nx(c->format))))
 		o.code |= CODE_ID;
 	if (c->upper && c->upper->absent)
 		return o;
