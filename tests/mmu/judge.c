@@ -55,7 +55,7 @@ static uint64_t memory_for(unsigned level, unsigned n)
 
 static void sample_level(unsigned level)
 {
-	pt_attr attr = pt_make_attr(PT_READ | PT_WRITE | PT_ACCESSED | PT_DIRTY);
+	pt_attr attr = mmu_attr(PT_READ | PT_WRITE | PT_ACCESSED | PT_DIRTY);
 	uint64_t size = mmu_slot(level);
 
 	for (unsigned n = 1; n <= PLACES; n++) {

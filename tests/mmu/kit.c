@@ -5,6 +5,7 @@
  */
 #include "tests/kit/kit.h"
 #include "tests/mmu/arch.h"
+#include "tests/mmu/deviations.h"
 #include "tests/mmu/mmu.h"
 
 #define KERNEL_SLOTS 64u
@@ -140,6 +141,13 @@ static void take_back(const struct pt_space *space)
 {
 	for (unsigned i = 0; i < live.lents; i++)
 		mmu_store(slot_of(space, live.lent[i].at), live.lent[i].before);
+	for (unsigned i = 0; i < 1u << mmu.format->bits[mmu_top()]; i++) {
+		uint64_t e = mmu_load(slot_of(space, i));
+		uint64_t undone = deviation_undone(mmu.format, mmu_top(), e);
+
+		if (e != undone)
+			mmu_store(slot_of(space, i), undone);
+	}
 }
 
 static bool in_ram(uint64_t pa)

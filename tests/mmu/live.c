@@ -40,12 +40,12 @@ static const uint32_t rw = PT_READ | PT_WRITE;
 
 static bool map(uint64_t va, uint64_t size, uint64_t pa, uint32_t rights)
 {
-	return !pt_map(mmu.space, pt_make_va(va), size, pt_make_pa(pa), pt_make_attr(rights), 0);
+	return !pt_map(mmu.space, pt_make_va(va), size, pt_make_pa(pa), mmu_attr(rights), 0);
 }
 
 static bool protect(uint64_t va, uint64_t size, uint32_t rights)
 {
-	return !pt_protect(mmu.space, pt_make_va(va), size, pt_make_attr(rights), 0);
+	return !pt_protect(mmu.space, pt_make_va(va), size, mmu_attr(rights), 0);
 }
 
 /* An access, and what a kernel does when it is refused: the library is asked whether to try again.
@@ -140,7 +140,7 @@ static bool change_replace(const struct place *p)
 {
 	return begin(p, rw) &&
 	       !pt_map_replace(mmu.space, pt_make_va(p->va), p->size, pt_make_pa(p->other),
-		   pt_make_attr(rw), 0, NULL) &&
+		   mmu_attr(rw), 0, NULL) &&
 	       reads(p, p->va, p->other);
 }
 
@@ -314,6 +314,9 @@ static struct place place_of(unsigned level, unsigned cpu, unsigned n)
 
 static bool possible(const struct change *c, const struct place *p)
 {
+	/* Not where whatever can be read can be executed. */
+	if (c->fn == change_no_execution && mmu_attr(rw).flags & PT_EXEC)
+		return false;
 	return c->levels >> p->level & 1 &&
 	       (mmu.format->attrs & c->needs_attrs) == c->needs_attrs &&
 	       (!c->needs_other || p->other);

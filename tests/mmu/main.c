@@ -2,6 +2,7 @@
 #include <ptdesc/atomic.h>
 
 #include "tests/mmu/arch.h"
+#include "tests/mmu/deviations.h"
 #include "tests/mmu/mmu.h"
 
 /* Parameters, second byte: what this start is for. */
@@ -31,6 +32,17 @@ unsigned mmu_top(void)
 	return mmu.format->levels - 1u;
 }
 
+pt_attr mmu_attr(uint32_t rights)
+{
+	pt_attr attr = pt_make_attr(rights);
+	uint64_t entry;
+
+	/* i386 of 2 levels: what can be read can be executed. */
+	if (pt_entry_encode(mmu.format, pt_make_pa(0), 0, attr, 0, &entry) == -PT_EATTR)
+		attr.flags |= PT_EXEC;
+	return attr;
+}
+
 uint64_t mmu_load(const void *entry)
 {
 	return mmu.format->entry_bytes == 8 ? *(const volatile uint64_t *)entry
@@ -57,7 +69,8 @@ void *mmu_entry(const struct pt_space *space, uint64_t va, unsigned level)
 
 		if (l == level)
 			return entry;
-		if (pt_entry_decode(mmu.format, mmu_load(entry), l, &info) ||
+		if (pt_entry_decode(mmu.format, deviation_undone(mmu.format, l, mmu_load(entry)), l,
+			&info) ||
 		    info.kind != PT_ENTRY_TABLE)
 			return NULL;
 		table = bare_at(info.pa.v);

@@ -44,7 +44,7 @@ static bool leaf_open(unsigned level)
 	uint64_t size = mmu_slot(level);
 	uint64_t target = machine.ram + MMU_TARGET_AT;
 	uint64_t base = mmu_slot(mmu_top());
-	pt_attr attr = pt_make_attr(PT_READ | PT_WRITE);
+	pt_attr attr = mmu_attr(PT_READ | PT_WRITE);
 
 	leaf.level = level;
 	leaf.pa = target & ~(size - 1);

@@ -50,6 +50,9 @@ extern struct mmu mmu;
 /* One line of TAP. */
 bool mmu_ok(bool good, const char *name);
 
+/* Attributes of these rights, or the nearest that the format can say. */
+pt_attr mmu_attr(uint32_t rights);
+
 /* Bytes of an entry of a level; the root's level. */
 uint64_t mmu_slot(unsigned level);
 unsigned mmu_top(void);

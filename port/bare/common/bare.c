@@ -268,7 +268,7 @@ pt_va bare_kernel_va(const struct pt_space *space, uint64_t pa)
 static int map_direct(struct pt_space *space, uint64_t pa, uint64_t size)
 {
 	pt_va va = bare_kernel_va(space, pa);
-	int error = pt_direct_map(space, va, size, pt_make_pa(pa), 0);
+	int error = pt_direct_map(space, va, size, pt_make_pa(pa), PT_RELAX);
 
 	return error ? error : pt_set_memory_x(space, va, size, 0);
 }
