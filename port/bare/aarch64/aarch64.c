@@ -55,10 +55,13 @@ _Noreturn void machine_leave(uint64_t sp);
 _Noreturn void bare_main(void);
 
 static const struct machine_variant variants[] = {
+	{"4K, 39 bits", &pt_format_arm64_4k_39},
 	{"4K, 48 bits", &pt_format_arm64_4k_48},
 	{"4K, 52 bits", &pt_format_arm64_4k_52},
+	{"16K, 36 bits", &pt_format_arm64_16k_36},
 	{"16K, 47 bits", &pt_format_arm64_16k_47},
 	{"16K, 48 bits", &pt_format_arm64_16k_48},
+	{"64K, 42 bits", &pt_format_arm64_64k_42},
 	{"64K, 48 bits", &pt_format_arm64_64k_48},
 	{"64K, 52 bits", &pt_format_arm64_64k_52},
 };
