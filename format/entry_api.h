@@ -34,22 +34,27 @@
  *   pt_attr pf_attr_of(e, l)         what a leaf's attributes are
  *   pf_entry pf_attr_bits(e, l)      the bits of a leaf
  *   pf_entry pf_attr_relevel(bits, from, to)   the same attributes for a leaf of another level
- *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits, its accessed, dirty and run mark
- * kept bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l) pf_entry pf_set_ad(e, l, bool
- * accessed, bool dirty)   the leaf with these two pf_entry pf_wrprotect(e, l)      the leaf without
- * the right to write uint64_t pf_root_value(pa, levels)   the register that makes the MMU walk from
- * pa
+ *   pf_entry pf_set_attr(e, l, bits) the leaf with other bits; accessed, dirty, run mark stay
+ *   bool pf_accessed(e, l), pf_dirty(e, l), pf_writable(e, l)
+ *   pf_entry pf_set_ad(e, l, bool accessed, bool dirty)   the leaf with these two
+ *   pf_entry pf_wrprotect(e, l)      the leaf without the right to write
+ *   uint64_t pf_root_value(pa, levels)   the register that makes the MMU walk from pa
  *
  * With defaults, to be defined as a macro of the same name and a function when they differ:
  *
  *   PF_BIG_ENDIAN      0     the target's byte order
  *   PF_BBM             0     break before make: a live entry is never replaced by another
- *   PF_FRAMED_TABLES   0     every table but a root fills frames: their descriptors are found
- * faster unsigned pf_run_shift(l) log2 entries of a contiguous run of level l; 0: the format has
- * none bool pf_run(e, l)        is the leaf marked as part of a run pf_entry pf_set_run(e, l, bool
- * run) bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode pf_entry
- * pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in nothing else;
- * 0: no bits say that
+ *   PF_FRAMED_TABLES   0     every table but a root fills frames: descriptors are found faster
+ *   unsigned pf_run_shift(l) log2 entries of a contiguous run of level l; 0: the format has none
+ *   bool pf_run(e, l)        is the leaf marked as part of a run
+ *   pf_entry pf_set_run(e, l, bool run)
+ *   pf_entry pf_stored(e)    what is in memory for an entry. Where all entries of a run hold the
+ *                            address of the run, code sees each with its own: then these differ
+ *   pf_entry pf_found(e, n)  the entry for what is in memory at index n, of which the bits below
+ *                            the length of a run count
+ *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
+ *   pf_entry pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in
+ *                            nothing else; 0: no bits say that
  */
 #ifndef PTDESC_FORMAT_ENTRY_API_H
 #define PTDESC_FORMAT_ENTRY_API_H
@@ -91,6 +96,19 @@ static inline pf_entry pf_set_run(pf_entry e, unsigned l, bool run)
 }
 #endif
 
+#ifndef pf_stored
+static inline pf_entry pf_stored(pf_entry e)
+{
+	return e;
+}
+
+static inline pf_entry pf_found(pf_entry e, uintptr_t n)
+{
+	(void)n;
+	return e;
+}
+#endif
+
 #ifndef pf_valid
 static inline bool pf_valid(pf_entry e, unsigned l)
 {
@@ -125,9 +143,16 @@ static inline bool pf_marked(pf_entry e, unsigned l)
 #define PF_RAW(e) __builtin_bswap32(e)
 #endif
 
+/* What is stored for an entry. */
 static inline pf_entry pf_raw(pf_entry e)
 {
-	return PF_RAW(e);
+	return PF_RAW(pf_stored(e));
+}
+
+/* The entry that was found at a place of a table, which is aligned to its size. */
+static inline pf_entry pf_read(pf_entry raw, const pf_entry *p)
+{
+	return pf_found(PF_RAW(raw), (uintptr_t)p / sizeof(*p));
 }
 
 /*
@@ -146,13 +171,13 @@ typedef pf_entry pf_aligned_entry __attribute__((aligned(PF_ENTRY_BITS / 8)));
 /* A reader's load: what the entry points to is seen complete. */
 static inline pf_entry pf_load(const pf_entry *p)
 {
-	return pf_raw(PT_LOAD(p, ACQUIRE));
+	return pf_read(PT_LOAD(p, ACQUIRE), p);
 }
 
 /* The load of whoever holds the table's lock: nobody else but the MMU stores. */
 static inline pf_entry pf_load_locked(const pf_entry *p)
 {
-	return pf_raw(PT_LOAD(p, RELAXED));
+	return pf_read(PT_LOAD(p, RELAXED), p);
 }
 
 /* Publishes: all that was written before is seen by who follows the entry. */
@@ -174,7 +199,7 @@ static inline pf_entry pf_load(const pf_entry *p)
 	pf_entry e = 0;
 
 	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, ACQ_REL);
-	return pf_raw(e);
+	return pf_read(e, p);
 }
 
 static inline pf_entry pf_load_locked(const pf_entry *p)
@@ -200,7 +225,7 @@ static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 /* Exchange: takes along the accessed and dirty bits that an MMU has set by then. */
 static inline pf_entry pf_exchange(pf_entry *p, pf_entry e)
 {
-	return pf_raw(PT_XCHG((pf_aligned_entry *)p, pf_raw(e), ACQ_REL));
+	return pf_read(PT_XCHG((pf_aligned_entry *)p, pf_raw(e), ACQ_REL), p);
 }
 
 /* Compare and exchange; on failure *old is what was there. */
@@ -209,7 +234,7 @@ static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
 	pf_entry raw = pf_raw(*old);
 	bool done = PT_CAS((pf_aligned_entry *)p, &raw, pf_raw(e), ACQ_REL);
 
-	*old = pf_raw(raw);
+	*old = pf_read(raw, p);
 	return done;
 }
 
@@ -234,7 +259,7 @@ static inline pf_entry pf_load(const pf_entry *p)
 	busy.e = pf_raw(pf_busy(0));
 	if (u.w[PF_LOW_WORD] == busy.w[PF_LOW_WORD])
 		return pf_busy(0); /* half way: the other word is of an older or newer entry */
-	return pf_raw(u.e);
+	return pf_read(u.e, p);
 }
 
 static inline pf_entry pf_load_locked(const pf_entry *p)

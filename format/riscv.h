@@ -4,8 +4,13 @@
  * entries of 4 bytes and 34-bit physical addresses. Leaves at every level, the root included.
  *
  * RISC-V Instruction Set Manual, volume II, as of 2024. Read: "Sv32", its "Addressing and Memory
- * Protection" and "Virtual Address Translation Process"; "Sv39", "Sv48", "Sv57"; "Svpbmt". Unread:
- * satp; its layout is the one with which QEMU's MMU was made to walk.
+ * Protection" and "Virtual Address Translation Process"; "Sv39", "Sv48", "Sv57"; "Svnapot",
+ * "Svpbmt". Unread: satp; its layout is the one with which QEMU's MMU was made to walk.
+ *
+ * Runs of 16 pages are Svnapot's. Without that extension they fault, so there are two of each of
+ * the three large ones; those whose name ends in -napot make runs. All entries of a run hold the
+ * address of the run; code sees each with its own (pf_found). A run is taken apart with no flush in
+ * between: what an MMU still keeps of it says the same.
  *
  * Memory types of the three large ones are Svpbmt's, where an implementation has that: normal is
  * what the machine's physical memory attributes say, write-combining is NC, uncached is IO. Sv32
@@ -20,7 +25,7 @@
 
 #include <ptdesc/format.h>
 
-/* RISCV says which width: 64 or 32. */
+/* RISCV says which width: 64 or 32. RISCV_NAPOT is 1 where runs are made. */
 #if RISCV == 64
 
 typedef uint64_t pf_entry;
@@ -28,7 +33,10 @@ typedef uint64_t pf_entry;
 #define RISCV_BITS     9
 #define RISCV_PA_BITS  56
 #define RISCV_PBMT     (UINT64_C(3) << 61) /* memory type; leaves */
-#define RISCV_RESERVED (UINT64_C(0x3ff) << 54 & ~RISCV_PBMT)
+#define RISCV_N        (UINT64_C(1) << 63) /* one of a run; leaves of level 0 */
+#define RISCV_RESERVED (UINT64_C(0x7f) << 54 | (RISCV_NAPOT ? 0 : RISCV_N))
+#define RISCV_LEAVES   (RISCV_PBMT | RISCV_N)
+#define RISCV_RUN      (RISCV_NAPOT ? 4u : 0u) /* log2 entries of a run */
 #define RISCV_TYPES    (1u << PT_TYPE_NORMAL | 1u << PT_TYPE_UNCACHED | 1u << PT_TYPE_WRITE_COMBINING)
 
 #else
@@ -38,7 +46,10 @@ typedef uint32_t pf_entry;
 #define RISCV_BITS     10
 #define RISCV_PA_BITS  34
 #define RISCV_PBMT     0u
+#define RISCV_N        0u
 #define RISCV_RESERVED 0u
+#define RISCV_LEAVES   0u
+#define RISCV_RUN      0u
 #define RISCV_TYPES    (1u << PT_TYPE_NORMAL)
 
 #endif
@@ -107,6 +118,49 @@ static inline uint64_t pf_leaf_pa(pf_entry e, unsigned l)
 {
 	return (uint64_t)(e & RISCV_PPN) << 2 & ~((UINT64_C(1) << pf_shift(l)) - 1);
 }
+
+static inline unsigned pf_run_shift(unsigned l)
+{
+	return l ? 0 : RISCV_RUN;
+}
+#define pf_run_shift pf_run_shift
+
+static inline bool pf_run(pf_entry e, unsigned l)
+{
+	return pf_run_shift(l) && e & RISCV_N;
+}
+
+static inline pf_entry pf_set_run(pf_entry e, unsigned l, bool run)
+{
+	if (!pf_run_shift(l))
+		return e;
+	return run ? e | RISCV_N : e & ~RISCV_N;
+}
+
+#if RISCV_NAPOT
+
+/* The low bits of the frame number, which in a run say how long it is: 64 KiB. */
+#define RISCV_LOW_PPN (UINT64_C(15) << 10)
+#define RISCV_64K     (UINT64_C(8) << 10)
+
+static inline pf_entry riscv_stored(pf_entry e)
+{
+	return e & RISCV_N ? (e & ~RISCV_LOW_PPN) | RISCV_64K : e;
+}
+
+/* Other lengths are reserved: they get reserved bits. */
+static inline pf_entry riscv_found(pf_entry e, uintptr_t n)
+{
+	if (!(e & RISCV_N))
+		return e;
+	if ((e & RISCV_LOW_PPN) != RISCV_64K)
+		return e | RISCV_RESERVED;
+	return (e & ~RISCV_LOW_PPN) | ((pf_entry)n << 10 & RISCV_LOW_PPN);
+}
+#define pf_stored riscv_stored
+#define pf_found  riscv_found
+
+#endif
 
 static inline pf_entry pf_make_table(uint64_t pa, unsigned l)
 {
@@ -215,7 +269,7 @@ static inline pt_attr pf_attr_of(pf_entry e, unsigned l)
 static inline pf_entry pf_attr_bits(pf_entry e, unsigned l)
 {
 	(void)l;
-	return e & ~RISCV_PPN;
+	return e & ~(RISCV_PPN | RISCV_N);
 }
 
 static inline pf_entry pf_attr_relevel(pf_entry bits, unsigned from, unsigned to)
@@ -228,7 +282,7 @@ static inline pf_entry pf_attr_relevel(pf_entry bits, unsigned from, unsigned to
 static inline pf_entry pf_set_attr(pf_entry e, unsigned l, pf_entry bits)
 {
 	(void)l;
-	return (e & (RISCV_PPN | RISCV_A | RISCV_D)) | (bits & ~(RISCV_A | RISCV_D));
+	return (e & (RISCV_PPN | RISCV_N | RISCV_A | RISCV_D)) | (bits & ~(RISCV_A | RISCV_D));
 }
 
 static inline bool pf_accessed(pf_entry e, unsigned l)
@@ -281,7 +335,7 @@ static inline bool riscv_leaf_valid(pf_entry e, unsigned l)
 {
 	const pf_entry low = (pf_entry)(((UINT64_C(1) << pf_shift(l)) - 1) >> 2) & RISCV_PPN;
 
-	return (e & (RISCV_R | RISCV_W)) != RISCV_W && !(e & low) &&
+	return (e & (RISCV_R | RISCV_W)) != RISCV_W && !(e & low) && !(l && e & RISCV_N) &&
 	       (RISCV_PBMT == 0 || (e & RISCV_PBMT) != RISCV_PBMT);
 }
 
@@ -292,7 +346,7 @@ static inline bool riscv_valid(pf_entry e, unsigned l)
 	if (e & RISCV_RESERVED)
 		return false;
 	if (pf_is_table(e, l))
-		return !(e & (RISCV_U | RISCV_A | RISCV_D | RISCV_PBMT));
+		return !(e & (RISCV_U | RISCV_A | RISCV_D | RISCV_LEAVES));
 	return riscv_leaf_valid(e, l);
 }
 #define pf_valid riscv_valid

@@ -108,7 +108,7 @@ PF_HOT bool any_differs(struct alike a, const pf_entry *entry, unsigned l)
 	pf_entry differ = 0;
 
 	for (uint64_t i = 0; i < STILL; i++)
-		differ |= pf_raw(entry[i]) ^ next_alike(a, l, i);
+		differ |= pf_read(entry[i], &entry[i]) ^ next_alike(a, l, i);
 	return differ;
 }
 

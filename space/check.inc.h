@@ -190,10 +190,10 @@ static void op_dump(const struct pt_space *space, void (*line)(void *, const cha
 
 static int op_decode(uint64_t entry, unsigned l, struct pt_entry_info *info)
 {
-	pf_entry e = (pf_entry)entry;
+	pf_entry e = pf_found((pf_entry)entry, 0);
 
 	memset(info, 0, sizeof(*info));
-	if (e != entry)
+	if ((pf_entry)entry != entry)
 		return -PT_EINVAL;
 	if (e == pf_empty(l)) {
 		info->kind = PT_ENTRY_EMPTY;

@@ -12,21 +12,37 @@ int pt_direct_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, uin
 	return pt_map(space, va, size, pa, pt_make_attr(attrs & space->format->attrs), flags);
 }
 
+/* The last address that the entry of a level for va maps. */
+static uint64_t slot_last(const struct pt_space *space, uint64_t va, unsigned level)
+{
+	return va | ((UINT64_C(1) << pt_format_shift(space->format, level)) - 1);
+}
+
+/* Puts a table below each entry of level l together, if there is one; passes over what has none. */
+static void collapse_level(struct pt_space *space, uint64_t va, uint64_t last, unsigned l,
+    uint32_t flags)
+{
+	const struct pt_format_ops *ops = space->format->ops;
+	uint64_t end;
+
+	for (;; va = end + 1) {
+		unsigned lowest = ops->table_level(space, va);
+
+		end = slot_last(space, va, lowest < l ? l : lowest);
+		/* What is not alike stays in parts: no error, nothing to do. */
+		if (lowest < l)
+			(void)!ops->collapse(space, va, l, flags);
+		if (end >= last)
+			return;
+	}
+}
+
 /* Puts together, from the smallest tables up, what the range touches. */
 static void collapse_range(struct pt_space *space, uint64_t va, uint64_t last, uint32_t flags)
 {
-	for (unsigned l = 1; l < space->levels; l++) {
-		uint64_t mask = (UINT64_C(1) << pt_format_shift(space->format, l)) - 1;
-
-		if (!(space->format->leaves >> l & 1))
-			continue;
-		for (uint64_t at = va & ~mask;; at += mask + 1) {
-			/* What is not alike stays in parts: no error, nothing to do. */
-			(void)!space->format->ops->collapse(space, at, l, flags);
-			if (last - at <= mask)
-				break;
-		}
-	}
+	for (unsigned l = 1; l < space->levels; l++)
+		if (space->format->leaves >> l & 1)
+			collapse_level(space, va, last, l, flags);
 }
 
 int pt_set_memory(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uint32_t clear,

@@ -78,6 +78,21 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	return find_classes(space);
 }
 
+static void free_root(struct pt_space *space)
+{
+	struct ptdesc *deposit;
+
+	/* Where there are two levels, large leaves are in the root, and their deposits with them.
+	 */
+	while ((deposit = pt_withdraw(space->root)))
+		pagetable_free(space->memory, deposit, &space->account);
+	unlist_root(space->memory, space->root);
+	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
+	PT_STORE(&space->root->dead, 1, RELEASE);
+	pagetable_free_defer(space->memory, space->root, &space->account);
+	space->root = NULL;
+}
+
 /* Where an MMU loads the root's entries, their tables are there from the start (K3). */
 static int make_loaded(struct pt_space *space)
 {
@@ -88,8 +103,6 @@ static int make_loaded(struct pt_space *space)
 		return 0;
 	return f->ops->populate(space, all, space->levels - 2u, 0);
 }
-
-static void free_root(struct pt_space *space);
 
 int pt_space_init(struct pt_space *space, struct pt_memory *memory, const struct pt_format *format,
     uint32_t flags, void *cookie)
@@ -166,21 +179,6 @@ static int clear_all(struct pt_space *space, struct pt_gather *gather)
 	int err = clear_half(space, low, gather);
 
 	return err || !halves ? err : clear_half(space, high, gather);
-}
-
-static void free_root(struct pt_space *space)
-{
-	struct ptdesc *deposit;
-
-	/* Where there are two levels, large leaves are in the root, and their deposits with them.
-	 */
-	while ((deposit = pt_withdraw(space->root)))
-		pagetable_free(space->memory, deposit, &space->account);
-	unlist_root(space->memory, space->root);
-	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
-	PT_STORE(&space->root->dead, 1, RELEASE);
-	pagetable_free_defer(space->memory, space->root, &space->account);
-	space->root = NULL;
 }
 
 int pt_space_destroy(struct pt_space *space, struct pt_gather *gather)

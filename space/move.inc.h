@@ -173,12 +173,15 @@ static void move_leaves(struct pt_op *op, struct move *m, struct ptdesc *pt, str
  */
 static void count_parts(struct pt_op *op, struct move *m, unsigned l, struct pt_range s)
 {
-	if (l && (!is_whole(s, l) || !aligned_alike(m->delta, l))) {
+	if (!l || (is_whole(s, l) && aligned_alike(m->delta, l))) {
+		count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta, l);
+	} else if (l == 1) { /* the pages of one table go to two at most */
+		count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta, 0);
+		count_path(op, m->side, &m->count, m->top, m->top_level, s.last + m->delta, 0);
+	} else {
 		for_each_slot (l - 1, s, t)
 			count_parts(op, m, l - 1, t);
-		return;
 	}
-	count_path(op, m->side, &m->count, m->top, m->top_level, s.va + m->delta, l);
 }
 
 static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,

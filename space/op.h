@@ -20,6 +20,9 @@ struct pt_side {
 	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
 };
 
+/* Tables of a level that one operation reserves at most: with them 64 GiB of entries of 8 bytes. */
+#define PT_NEED_MAX (UINT32_C(1) << 24)
+
 /* Two spaces at most: copying and sharing. */
 #define PT_SIDES 2u
 

@@ -55,21 +55,32 @@ static inline bool leaf_fits(const struct pt_op *op, const struct survey *q, uns
 	return is_whole(s, l) && !(source_pa(q->source, s.va) & slot_mask(l));
 }
 
+/*
+ * Counts a table of level l. Who needs more than an operation can reserve is told so at once, and
+ * the survey ends: it is made with tables locked.
+ */
+static inline void count_table(struct pt_op *op, const struct survey *q, unsigned l)
+{
+	if (++q->side->need[l] > PT_NEED_MAX)
+		op->err = -PT_ENOMEM;
+}
+
 /* Counts the tables that an empty slot needs. */
 static void count_hole(struct pt_op *op, const struct survey *q, unsigned l, struct pt_range s)
 {
-	uint32_t *need = q->side->need;
-
 	if (q->kind == SURVEY_POPULATE ? l <= q->floor : leaf_fits(op, q, l, s)) {
 		if (l == 1 && q->kind != SURVEY_POPULATE && op->flags & PT_DEPOSIT)
-			need[0]++;
+			count_table(op, q, 0);
 		return;
 	}
-	need[l - 1]++;
-	if (l == 1)
+	count_table(op, q, l - 1);
+	if (l == 1 || (q->kind == SURVEY_POPULATE && l - 1 == q->floor))
 		return;
-	for_each_slot (l - 1, s, t)
+	for_each_slot (l - 1, s, t) {
+		if (op->err)
+			return;
 		count_hole(op, q, l - 1, t);
+	}
 }
 
 /* Must a leaf be taken apart for this operation. */
@@ -95,10 +106,15 @@ static void count_split(struct pt_op *op, struct survey *q, unsigned l, struct p
 {
 	op->prepare = true;
 	if (!count_deposit(q, l))
-		q->side->need[l - 1]++;
-	for_each_slot (l - 1, s, t)
+		count_table(op, q, l - 1);
+	if (l == 1)
+		return;
+	for_each_slot (l - 1, s, t) {
+		if (op->err)
+			return;
 		if (must_split(op, q, l - 1, t))
 			count_split(op, q, l - 1, t);
+	}
 }
 
 /* Does a table shared copy-on-write have to become this space's own for the operation. */

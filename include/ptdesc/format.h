@@ -95,7 +95,7 @@ struct pt_entry_info {
 		PT_ENTRY_BUSY,    /* being changed: readers and faults try again */
 		PT_ENTRY_INVALID, /* reserved bits set, or impossible at this level */
 	} kind;
-	pt_pa pa;      /* of the table or of the mapped memory */
+	pt_pa pa;      /* of the table or the mapped memory; of the run, if its entries share one */
 	uint64_t size; /* bytes that the entry maps, run excluded; leaves */
 	pt_attr attr;  /* leaves */
 	bool run;      /* one of a contiguous run */
@@ -163,6 +163,9 @@ extern const struct pt_format pt_format_arm64_64k_52;
 extern const struct pt_format pt_format_riscv_sv39;
 extern const struct pt_format pt_format_riscv_sv48;
 extern const struct pt_format pt_format_riscv_sv57;
+extern const struct pt_format pt_format_riscv_sv39_napot;
+extern const struct pt_format pt_format_riscv_sv48_napot;
+extern const struct pt_format pt_format_riscv_sv57_napot;
 extern const struct pt_format pt_format_riscv_sv32;
 extern const struct pt_format pt_format_fake8;
 extern const struct pt_format pt_format_fake4;

@@ -8,7 +8,7 @@
  * may spread over a split leaf. TLB effects hold when all overlapping calls have returned.
  * -PT_ENOMEM means that the allocator was empty at some moment, and nothing changed; before it is
  * returned a call with PT_MAY_SLEEP hands over what it has gathered, waits one grace period and
- * tries again.
+ * tries again. A call that would need more than 2^24 tables of a level at once gets it at once.
  *
  * Ranges are (va, size) in bytes, size > 0. Errors of every range call: -PT_EINVAL size 0, NULL or
  * a flag that the call does not take; -PT_EALIGN not a multiple of the page size; -PT_EOVERFLOW
@@ -99,7 +99,8 @@ struct pt_root {
 PT_BEGIN_DECLS
 
 /*
- * Makes an empty space: one root table. -PT_ENOTSUP: the format's page size is not the memory's, or
+ * Makes an empty space: one root table, and with PT_FORMAT_LOADED_ROOT the tables below it, all or
+ * none. -PT_ENOTSUP: the format's page size is not the memory's, or
  * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
  * refuses.
  */

@@ -113,6 +113,8 @@ static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint
 		return false;
 	if (e->table)
 		return info.kind == PT_ENTRY_TABLE && info.pa.v == e->pa;
+	if (info.run && mmu->ref->run_one_address)
+		info.pa.v += va & ((slot_size(mmu, e->level) << mmu->ref->run_shift[e->level]) - 1);
 	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa + (va - e->va))
 		return false;
 	/* A cached dirty mark that the table no longer has loses the next write. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * RISC-V as volume II of the instruction set manual describes it (2024): the PTE of Sv32 and, in
- * Sv39, what the wider ones have beyond it; Svpbmt. satp: unread there, taken from what QEMU's MMU
- * accepted.
+ * Sv39, what the wider ones have beyond it; Svnapot, Svpbmt. satp: unread there, taken from what
+ * QEMU's MMU accepted.
  */
 #include "tests/reference/ref_picture.h"
 #include "tests/reference/reference.h"
@@ -10,7 +10,8 @@
 /* p: frame number, N: Svnapot, b: Svpbmt, F and S: left to software. */
 #define P22 "pppppppppppppppppppppp"
 
-static const char picture64[] = "Nbb......." P22 P22 "FSDAGUXWRV";
+static const char picture64[] = ".bb......." P22 P22 "FSDAGUXWRV";
+static const char picture_napot[] = "Nbb......." P22 P22 "FSDAGUXWRV";
 static const char picture32[] = P22 "FSDAGUXWRV";
 
 static uint32_t flag(const struct ref_fields *f, char letter, uint32_t value)
@@ -39,10 +40,14 @@ static struct ref_entry decode_leaf(const struct ref_fields *f, unsigned level, 
 	struct ref_entry out = {.kind = REF_INVALID};
 
 	if ((ref_field(f, 'W') && !ref_field(f, 'R')) || ref_field(f, 'b') == 3 ||
-	    ref_field(f, 'N') || ref_field(f, 'p') % ((uint64_t)1 << index_bits * level))
+	    ref_field(f, 'p') % ((uint64_t)1 << index_bits * level))
+		return out;
+	/* Svnapot: the frame number ends in 1000, and counts as if it ended in 0000. */
+	if (ref_field(f, 'N') && (level > 0 || ref_field(f, 'p') % 16 != 8))
 		return out;
 	out.kind = REF_LEAF;
-	out.pa = ref_field(f, 'p') << 12;
+	out.run = ref_field(f, 'N');
+	out.pa = (ref_field(f, 'p') - (out.run ? 8 : 0)) << 12;
 	out.flags = flag(f, 'R', PT_READ) | flag(f, 'W', PT_WRITE) | flag(f, 'X', PT_EXEC) |
 		    flag(f, 'U', PT_USER) | flag(f, 'G', PT_GLOBAL) | flag(f, 'A', PT_ACCESSED) |
 		    flag(f, 'D', PT_DIRTY) | flag(f, 'S', PT_SOFT);
@@ -73,6 +78,11 @@ static struct ref_entry decode(uint64_t raw, unsigned level, const char *picture
 static struct ref_entry decode64(uint64_t raw, unsigned level)
 {
 	return decode(raw, level, picture64, 9);
+}
+
+static struct ref_entry decode_napot(uint64_t raw, unsigned level)
+{
+	return decode(raw, level, picture_napot, 9);
 }
 
 static struct ref_entry decode32(uint64_t raw, unsigned level)
@@ -124,33 +134,19 @@ static uint64_t root32(uint64_t value)
 	return value >> 31 == 1 ? (value & 0x3fffff) << 12 : UINT64_MAX;
 }
 
-#define WIDE                                                                                       \
-	.page_shift = 12, .entry_bytes = 8, .sign_extended = true, .decode = decode64,             \
-	.can_say = can_say64
+#define WIDE  .page_shift = 12, .entry_bytes = 8, .sign_extended = true, .can_say = can_say64
+#define PLAIN .decode = decode64
+#define NAPOT .decode = decode_napot, .run_shift = {4}, .run_one_address = true
+#define SV39  WIDE, .levels = 3, .index_bits = {9, 9, 9}, .root = root39
+#define SV48  WIDE, .levels = 4, .index_bits = {9, 9, 9, 9}, .root = root48
+#define SV57  WIDE, .levels = 5, .index_bits = {9, 9, 9, 9, 9}, .root = root57
 
-const struct ref_format ref_riscv_sv39 = {
-	WIDE,
-	.name = "riscv-sv39",
-	.levels = 3,
-	.index_bits = {9, 9, 9},
-	.root = root39,
-};
-
-const struct ref_format ref_riscv_sv48 = {
-	WIDE,
-	.name = "riscv-sv48",
-	.levels = 4,
-	.index_bits = {9, 9, 9, 9},
-	.root = root48,
-};
-
-const struct ref_format ref_riscv_sv57 = {
-	WIDE,
-	.name = "riscv-sv57",
-	.levels = 5,
-	.index_bits = {9, 9, 9, 9, 9},
-	.root = root57,
-};
+const struct ref_format ref_riscv_sv39 = {SV39, PLAIN, .name = "riscv-sv39"};
+const struct ref_format ref_riscv_sv48 = {SV48, PLAIN, .name = "riscv-sv48"};
+const struct ref_format ref_riscv_sv57 = {SV57, PLAIN, .name = "riscv-sv57"};
+const struct ref_format ref_riscv_sv39_napot = {SV39, NAPOT, .name = "riscv-sv39-napot"};
+const struct ref_format ref_riscv_sv48_napot = {SV48, NAPOT, .name = "riscv-sv48-napot"};
+const struct ref_format ref_riscv_sv57_napot = {SV57, NAPOT, .name = "riscv-sv57-napot"};
 
 const struct ref_format ref_riscv_sv32 = {
 	.name = "riscv-sv32",

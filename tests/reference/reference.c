@@ -38,6 +38,9 @@ const struct ref_format *ref_find(const char *name)
 		&ref_riscv_sv39,
 		&ref_riscv_sv48,
 		&ref_riscv_sv57,
+		&ref_riscv_sv39_napot,
+		&ref_riscv_sv48_napot,
+		&ref_riscv_sv57_napot,
 		&ref_riscv_sv32,
 		&ref_fake8,
 		&ref_fake4,
@@ -130,16 +133,19 @@ static enum ref_status look_run(const struct ref_state *s, uint64_t table, uint6
 {
 	uint64_t count = (uint64_t)1 << s->format->run_shift[leaf->level];
 	uint64_t first = index - index % count;
-	uint64_t pa = leaf->entry.pa - (index - first) * leaf->size;
+	uint64_t step = s->format->run_one_address ? 0 : leaf->size; /* from entry to entry */
+	uint64_t pa = leaf->entry.pa - (index - first) * step;
 
 	leaf->run_size = leaf->size * count;
+	leaf->entry.pa = pa + (index - first) * leaf->size;
+	leaf->pa = leaf->entry.pa;
 	if (count == 1 || pa % leaf->run_size)
 		return REF_BAD_ENTRY;
 	for (uint64_t i = 0; i < count; i++) {
 		struct ref_result other;
 
 		if (look(s, table, leaf->level, first + i, &other) != REF_OK ||
-		    !alike(&leaf->entry, &other.entry) || other.pa != pa + i * leaf->size)
+		    !alike(&leaf->entry, &other.entry) || other.pa != pa + i * step)
 			return REF_BAD_ENTRY;
 	}
 	return REF_OK;

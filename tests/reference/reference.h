@@ -77,6 +77,7 @@ struct ref_format {
 	bool sign_extended;
 	unsigned index_bits[REF_MAX_LEVELS]; /* log2 entries of a table */
 	unsigned run_shift[REF_MAX_LEVELS];  /* log2 entries of a run; 0: no runs */
+	bool run_one_address; /* all entries of a run hold its address, else each its own */
 	struct ref_entry (*decode)(uint64_t raw, unsigned level);
 	/* Whether a leaf of the format can have exactly these attributes. */
 	bool (*can_say)(uint32_t flags, uint32_t format);
@@ -128,6 +129,9 @@ extern const struct ref_format ref_arm64_64k_52;
 extern const struct ref_format ref_riscv_sv39;
 extern const struct ref_format ref_riscv_sv48;
 extern const struct ref_format ref_riscv_sv57;
+extern const struct ref_format ref_riscv_sv39_napot;
+extern const struct ref_format ref_riscv_sv48_napot;
+extern const struct ref_format ref_riscv_sv57_napot;
 extern const struct ref_format ref_riscv_sv32;
 extern const struct ref_format ref_fake8;
 extern const struct ref_format ref_fake4;

@@ -69,7 +69,7 @@ says()
 	run -0 --separate-stderr "$PTDESC" formats
 	is "" "$stderr"
 	for name in x86_64 x86_64-la57 i386 i386-pae arm64-4k-{48,39,52} arm64-16k-{36,47,48} arm64-64k-{42,48,52} \
-		riscv-sv39 riscv-sv48 riscv-sv57 riscv-sv32 fake8 fake4; do
+		riscv-sv{39,48,57,39-napot,48-napot,57-napot,32} fake8 fake4; do
 		[[ $'\n'$output$'\n' == *$'\n'$name$'\n'* ]]
 	done
 	is "$(grep -c '^[^ ]' <<<"$output")" \

@@ -27,6 +27,7 @@ void codec_sweep_arm64_16k(struct codec *c);
 void codec_sweep_arm64_64k(struct codec *c);
 void codec_sweep_arm64_64k_52(struct codec *c);
 void codec_sweep_riscv64(struct codec *c);
+void codec_sweep_riscv64_napot(struct codec *c);
 void codec_sweep_riscv32(struct codec *c);
 void codec_sweep_fake8(struct codec *c);
 void codec_sweep_fake4(struct codec *c);

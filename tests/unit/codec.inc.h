@@ -38,7 +38,7 @@ static uint32_t key_bits(pt_attr a)
 /* What the reference reads. */
 static struct ref_entry refer(const struct codec *c, pf_entry e, unsigned l)
 {
-	return c->ref->decode(e, l);
+	return c->ref->decode(pf_stored(e), l);
 }
 
 /* The reference finds this leaf. */
@@ -46,11 +46,13 @@ static bool refers_leaf(const struct codec *c, pf_entry e, uint64_t pa, pt_attr 
 {
 	struct ref_entry r = refer(c, e, c->level);
 
+	if (run && c->ref->run_one_address)
+		pa &= ~((UINT64_C(1) << (pf_shift(c->level) + pf_run_shift(c->level))) - 1);
 	return r.kind == REF_LEAF && r.pa == pa && r.flags == attr.flags &&
 	       r.format == attr.format && r.run == run;
 }
 
-/* The library reads an entry as the reference does. */
+/* The library reads a number in memory as the reference does. */
 static void check_decode(const struct codec *c, pf_entry e, unsigned l, const struct ref_entry *r)
 {
 	static const int kinds[] = {
@@ -70,9 +72,10 @@ static void check_decode(const struct codec *c, pf_entry e, unsigned l, const st
 	CODEC_CHECK(c, info.size == UINT64_C(1) << pf_shift(l) && info.run == r->run);
 }
 
-/* An entry is at most one of the four; header, library and reference agree which. */
-static void check_kind(const struct codec *c, pf_entry e, unsigned l)
+/* A number in memory is at most one of the four; header, library and reference agree which. */
+static void check_word(const struct codec *c, pf_entry word, unsigned l)
 {
+	const pf_entry e = pf_found(word, 0);
 	const bool is[] = {
 		[REF_EMPTY] = e == pf_empty(l),
 		[REF_TABLE] = pf_is_table(e, l),
@@ -81,14 +84,19 @@ static void check_kind(const struct codec *c, pf_entry e, unsigned l)
 		[REF_INVALID] = false,
 	};
 	unsigned kinds = 0u + is[REF_EMPTY] + is[REF_TABLE] + is[REF_LEAF] + is[REF_BUSY];
-	struct ref_entry r = refer(c, e, l);
+	struct ref_entry r = c->ref->decode(word, l);
 
 	CODEC_CHECK(c, kinds <= 1);
 	if (r.kind == REF_INVALID)
 		CODEC_CHECK(c, kinds == 0 || !pf_valid(e, l));
 	else
 		CODEC_CHECK(c, is[r.kind] && pf_valid(e, l));
-	check_decode(c, e, l, &r);
+	check_decode(c, word, l, &r);
+}
+
+static void check_kind(const struct codec *c, pf_entry e, unsigned l)
+{
+	check_word(c, pf_stored(e), l);
 }
 
 /* Accessed, dirty and the right to write, alone and without touching anything else. */
@@ -146,6 +154,23 @@ static void check_relevel(const struct codec *c, pf_entry bits)
 	}
 }
 
+/* Each entry of a run comes back from its place as it was. */
+static void check_run_in_memory(const struct codec *c, pf_entry marked)
+{
+	static pf_entry table[128] __attribute__((aligned(1024)));
+	unsigned l = c->level;
+	uint64_t step = UINT64_C(1) << pf_shift(l);
+	uint64_t start = c->pa & ~((step << pf_run_shift(l)) - 1);
+
+	for (unsigned i = 0; i < 1u << pf_run_shift(l); i++) {
+		pf_entry e = pf_make_leaf(start + i * step, l, pf_attr_bits(marked, l));
+
+		e = pf_set_run(e, l, true);
+		pf_store(&table[i], e);
+		CODEC_CHECK(c, pf_load(&table[i]) == e && pf_leaf_pa(e, l) == start + i * step);
+	}
+}
+
 /* The mark of a run is set, read and cleared without touching anything else. */
 static void check_run(const struct codec *c, pf_entry e, pf_entry bits)
 {
@@ -160,6 +185,7 @@ static void check_run(const struct codec *c, pf_entry e, pf_entry bits)
 	}
 	CODEC_CHECK(c, pf_run(marked, l) && refers_leaf(c, marked, c->pa, c->attr, true));
 	CODEC_CHECK(c, pf_attr_bits(marked, l) == bits && pf_leaf_pa(marked, l) == c->pa);
+	check_run_in_memory(c, marked);
 	check_kind(c, marked, l);
 	check_ad(c, marked, true);
 	check_set_attr(c, marked, true);
@@ -409,7 +435,7 @@ static void sweep_words(struct codec *c)
 			word &= (pf_entry)(next_word(&state) & next_word(&state)) | 15;
 		c->entry = word;
 		c->combinations++;
-		check_kind(c, word, c->level);
+		check_word(c, word, c->level);
 	}
 	for (unsigned bit = 0; bit < PF_ENTRY_BITS; bit++) {
 		pf_entry flip = (pf_entry)1 << bit;
@@ -436,7 +462,7 @@ static void sweep_flips(struct codec *c)
 		for (unsigned bit = 0; bit < PF_ENTRY_BITS; bit++) {
 			c->entry = e ^ (pf_entry)1 << bit;
 			c->combinations++;
-			check_kind(c, (pf_entry)c->entry, l);
+			check_word(c, (pf_entry)c->entry, l);
 		}
 		attr.flags = c->format->attrs;
 		attr.format = c->format->format_attrs;
@@ -467,8 +493,9 @@ static void check_root(const struct codec *c)
 	unsigned root = c->format->levels - 1u;
 	uint64_t align = c->format->tables[root].align;
 
-	for (uint64_t i = 0; i < 5; i++) {
-		uint64_t pa = i * 3 * align;
+	for (uint64_t i = 0; i < 6; i++) {
+		uint64_t last = c->format->tables[root].max_pa & ~(align - 1);
+		uint64_t pa = i < 5 ? i * 3 * align : last;
 
 		CODEC_CHECK(c, c->ref->root(pf_root_value(pa, c->format->levels)) == pa);
 	}

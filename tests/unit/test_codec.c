@@ -33,6 +33,9 @@ static const struct {
 	{"riscv-sv39", codec_sweep_riscv64},
 	{"riscv-sv48", codec_sweep_riscv64},
 	{"riscv-sv57", codec_sweep_riscv64},
+	{"riscv-sv39-napot", codec_sweep_riscv64_napot},
+	{"riscv-sv48-napot", codec_sweep_riscv64_napot},
+	{"riscv-sv57-napot", codec_sweep_riscv64_napot},
 	{"riscv-sv32", codec_sweep_riscv32},
 	{"fake8", codec_sweep_fake8},
 	{"fake4", codec_sweep_fake4},
@@ -93,6 +96,36 @@ static void test_arm64_mair(void **state)
 
 	(void)state;
 	codec_arm64_mair(&c);
+}
+
+/* What a port puts into CR4 and TCR_EL1, field by field. */
+static void test_control(void **state)
+{
+	const uint64_t ha_hd = UINT64_C(3) << 39;
+	const uint64_t ips48 = UINT64_C(5) << 32;
+	const uint64_t ips52 = UINT64_C(6) << 32;
+	const struct {
+		const char *name;
+		uint64_t control;
+	} want[] = {
+		{"x86_64", 1u << 5},
+		{"x86_64-la57", 1u << 5 | 1u << 12},
+		{"i386", 1u << 4},
+		{"i386-pae", 1u << 5},
+		{"arm64-4k-48", (64 - 48) | ips48 | ha_hd},
+		{"arm64-4k-39", (64 - 39) | ips48 | ha_hd},
+		{"arm64-4k-52", (64 - 52) | ips52 | ha_hd | UINT64_C(1) << 59},
+		{"arm64-16k-36", (64 - 36) | 2u << 14 | ips48 | ha_hd},
+		{"arm64-16k-48", (64 - 48) | 2u << 14 | ips48 | ha_hd},
+		{"arm64-64k-42", (64 - 42) | 1u << 14 | ips48 | ha_hd},
+		{"arm64-64k-52", (64 - 52) | 1u << 14 | ips52 | ha_hd},
+		{"riscv-sv39", 0},
+		{"riscv-sv32", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_true(pt_format_find(want[i].name)->control == want[i].control);
 }
 
 /* A format without a sweep would go unnoticed. */
@@ -161,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_every_format_is_swept),
 		cmocka_unit_test(test_x86_pat),
 		cmocka_unit_test(test_arm64_mair),
+		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_bad_arguments),
 	};
 

@@ -260,6 +260,27 @@ static void test_nothing_there(void **state)
 	unchanged();
 }
 
+/* More tables than anybody has are not asked for one by one, nor counted to the end. */
+static void test_too_many_tables(void **state)
+{
+	const uint64_t huge = UINT64_C(1) << 46; /* 2^25 leaf tables */
+	const pt_va start = pt_make_va(0);
+
+	(void)state;
+	assert_int_equal(pt_map(&other, start, huge, pt_make_pa(0), ATTR, 0), 0);
+	(void)pt_memory_fail_at(kit.memory, UINT64_MAX, false);
+	assert_int_equal(pt_populate(&other, pt_make_va(huge), UINT64_C(1) << 53, 0, 0),
+	    -PT_ENOMEM);
+	assert_int_equal(pt_map(&other, pt_make_va(huge), huge, pt_make_pa(0), ATTR, PT_SMALL),
+	    -PT_ENOMEM);
+	assert_int_equal(pt_map(&other, pt_make_va(huge), huge, pt_make_pa(4096), ATTR, 0),
+	    -PT_ENOMEM);
+	assert_int_equal(pt_split(&other, start, huge, 0, 0), -PT_ENOMEM);
+	assert_int_equal(pt_move(&other, start, huge, pt_make_va(3 * huge + 4096), 0), -PT_ENOMEM);
+	assert_int_equal(pt_memory_fail_at(kit.memory, 0, false), 0);
+	assert_int_equal(pt_unmap(&other, start, huge, 0, NULL), 0);
+}
+
 /* Every call on a space that is none, or is one no more. */
 static void refuses_all(struct pt_space *none)
 {
@@ -351,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_attributes_and_memory, open_space,
 		    close_space),
 		cmocka_unit_test_setup_teardown(test_two_spaces, open_space, close_space),
+		cmocka_unit_test_setup_teardown(test_too_many_tables, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_levels, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_nothing_there, open_space, close_space),
 		cmocka_unit_test_setup_teardown(test_no_space, open_space, close_space),

@@ -78,6 +78,27 @@ static void test_reserved(void **state)
 	}
 }
 
+/* Svnapot: 64 KiB from 0x10000 on, all entries alike. */
+static void test_svnapot(void **state)
+{
+	static struct machine m;
+	struct ref_result r;
+
+	(void)state;
+	build_sv39(&m);
+	for (unsigned i = 16; i < 32; i++)
+		put(&m, 0x3000 + 8 * i, UINT64_C(1) << 63 | UINT64_C(0xabcd8000) >> 2 | 0x3, 8,
+		    false);
+	assert_int_equal(ref_walk(&m.memory, "riscv-sv39-napot", 0x1000, 0x1d123, &r), REF_OK);
+	assert_true(r.pa == 0xabcdd123 && r.size == 0x1000 && r.run_size == 0x10000);
+	assert_int_equal(ref_walk(&m.memory, "riscv-sv39", 0x1000, 0x1d123, &r), REF_BAD_ENTRY);
+	put(&m, 0x30f8, UINT64_C(1) << 63 | UINT64_C(0xabcd4000) >> 2 | 0x3, 8, false);
+	assert_int_equal(ref_walk(&m.memory, "riscv-sv39-napot", 0x1000, 0x1f000, &r),
+	    REF_BAD_ENTRY);
+	assert_int_equal(ref_walk(&m.memory, "riscv-sv39-napot", 0x1000, 0x10000, &r),
+	    REF_BAD_ENTRY);
+}
+
 /* One and two levels more on top. */
 static void test_sv48_and_sv57(void **state)
 {
@@ -121,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sv39),
 		cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_svnapot),
 		cmocka_unit_test(test_sv48_and_sv57),
 		cmocka_unit_test(test_sv32),
 	};

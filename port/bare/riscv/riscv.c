@@ -59,6 +59,9 @@ static const struct machine_variant variants[] = {
 	{"Sv39", &pt_format_riscv_sv39},
 	{"Sv48", &pt_format_riscv_sv48},
 	{"Sv57", &pt_format_riscv_sv57},
+	{"Sv39 Svnapot", &pt_format_riscv_sv39_napot},
+	{"Sv48 Svnapot", &pt_format_riscv_sv48_napot},
+	{"Sv57 Svnapot", &pt_format_riscv_sv57_napot},
 #else
 	{"Sv32", &pt_format_riscv_sv32},
 #endif

@@ -109,7 +109,10 @@ boot_tables:
 #if __riscv_xlen == 64
 	li t5, PARAMETERS
 	lbu t5, 0(t5)
-	addi t6, t5, 8 /* Sv39 */
+	li t6, 3 /* variants: three widths, and again with Svnapot */
+	bltu t5, t6, 1f
+	addi t5, t5, -3
+1:	addi t6, t5, 8 /* Sv39 */
 	la t1, boot_uppers
 1:	beqz t5, 2f
 	srli t2, t0, 2

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#define RISCV       64
+#define RISCV_NAPOT 1
+#include "format/riscv.h"
+#include "format/entry_api.h"
+
+#define CODEC_SWEEP codec_sweep_riscv64_napot
+#include "tests/unit/codec.inc.h"
