@@ -163,7 +163,6 @@ void pt_table_check_free(const struct pt_memory *memory, const struct ptdesc *pt
 	    pt->state == PT_PRIVATE || pt->state == PT_UNLINKED || pt->state == PT_LINKED,
 	    PT_STOP_DOUBLE_FREE, pt);
 	PT_ASSERT(memory, pt->state != PT_LINKED, PT_STOP_BAD_STATE, pt);
-	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	PT_ASSERT(memory, pt->pmd_huge_pte == NULL, PT_STOP_DEPOSIT, pt);
 	PT_ASSERT(memory, pt->used || pt_table_empty(memory, pt), PT_STOP_NOT_EMPTY, pt);
 	check_words(memory, pt);

@@ -438,6 +438,7 @@ void pagetable_free(struct pt_memory *memory, struct ptdesc *pt, struct pt_accou
 	bool reserved;
 
 	pt_table_check_free(memory, pt);
+	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	reserved = ptdesc_flags(pt) & PTDESC_RESERVED;
 	if (PT_DEFECT(44)) /* whatever it was allocated as, freed as the first kind of level 0 */
 		pt->pt_word &= ~(UINT64_C(511) << PT_WORD_LEVEL_AT);
@@ -460,6 +461,8 @@ void pt_table_recycle(struct pt_memory *memory, struct ptdesc *pt)
 		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
 		return;
 	}
+	/* Not before: a writer that has found the table may take its lock to see that it is dead. */
+	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	if (needs_finish(memory, pt))
 		table_finish(memory, pt);
 	if (PT_DEFECT(29)) {

@@ -163,6 +163,9 @@ static inline pf_entry pf_read(pf_entry raw, const pf_entry *p)
  */
 #if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX || defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
 
+/* Entries are aligned to their size, also where integers of that size are not (i386). */
+typedef pf_entry pf_aligned_entry __attribute__((aligned(PF_ENTRY_BITS / 8)));
+
 #if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX
 
 /* A reader's load: what the entry points to is seen complete. */
@@ -195,7 +198,7 @@ static inline pf_entry pf_load(const pf_entry *p)
 {
 	pf_entry e = 0;
 
-	PT_CAS((pf_entry *)(uintptr_t)p, &e, 0, ACQ_REL);
+	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, ACQ_REL);
 	return pf_read(e, p);
 }
 
@@ -208,7 +211,7 @@ static inline void pf_store(pf_entry *p, pf_entry e)
 {
 	pf_entry old = *p;
 
-	while (!PT_CAS(p, &old, pf_raw(e), ACQ_REL))
+	while (!PT_CAS((pf_aligned_entry *)p, &old, pf_raw(e), ACQ_REL))
 		;
 }
 
@@ -222,14 +225,14 @@ static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 /* Exchange: takes along the accessed and dirty bits that an MMU has set by then. */
 static inline pf_entry pf_exchange(pf_entry *p, pf_entry e)
 {
-	return pf_read(PT_XCHG(p, pf_raw(e), ACQ_REL), p);
+	return pf_read(PT_XCHG((pf_aligned_entry *)p, pf_raw(e), ACQ_REL), p);
 }
 
 /* Compare and exchange; on failure *old is what was there. */
 static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
 {
 	pf_entry raw = pf_raw(*old);
-	bool done = PT_CAS(p, &raw, pf_raw(e), ACQ_REL);
+	bool done = PT_CAS((pf_aligned_entry *)p, &raw, pf_raw(e), ACQ_REL);
 
 	*old = pf_read(raw, p);
 	return done;

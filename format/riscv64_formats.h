@@ -14,7 +14,7 @@
 
 #define RISCV_COMMON                                                                               \
 	.ops = &pf_ops, .page_shift = PF_PAGE_SHIFT, .entry_bytes = 8, .pa_bits = RISCV_PA_BITS,   \
-	.keys = 0, .judge = PT_JUDGED_REFERENCE, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED,     \
+	.keys = 0, .judge = PT_JUDGED_HW, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED,            \
 	.attrs = RISCV_ATTRS, .types = RISCV_TYPES, .format_attrs = 1,                             \
 	.manual = "RISC-V ISA manual II (2024): Sv32 to Sv57, Svnapot, Svpbmt; satp: unread"
 

@@ -120,3 +120,11 @@ build_clang()
 {
 	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"
 }
+
+# build_bare MACHINE TARGET...: what runs on a machine without a system.
+build_bare()
+{
+	machine=$1
+	shift
+	build_in "$release/bare/$machine" --cross-file "$root/cross/$machine-none.ini" -- "$@"
+}

@@ -19,6 +19,9 @@ struct kit_machine {
 	 */
 	struct pt_memory *(*open)(void *ctx, unsigned page_shift);
 
+	/* Where most of the physical addresses begin that tests map. */
+	uint64_t memory;
+
 	/* Ends it; what pt_memory_destroy says. */
 	int (*close)(void *ctx, struct pt_memory *memory, struct pt_leaks *leaks);
 
@@ -33,6 +36,14 @@ struct kit_machine {
 
 	/* What the machine itself found wrong since open, or NULL. May be NULL. */
 	const char *(*complaint)(void *ctx);
+
+	/*
+	 * Has the machine's own MMU read at va through a space's tables. mapped: what the library
+	 * says is there, NULL: nothing. NULL: it agrees, or cannot be asked; else what it does. The
+	 * kit puts back what it marks in the leaf. NULL: there is none.
+	 */
+	const char *(*probe)(void *ctx, const struct pt_space *space, uint64_t va,
+	    const struct pt_translation *mapped);
 
 	/* One result. what: NULL passed, else what was expected and did not hold; line: where. */
 	void (*report)(void *ctx, const struct pt_format *format, bool mmu, const char *test,

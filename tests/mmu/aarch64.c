@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Arm ARM D5 (VMSAv8-64, stage 1 of EL1&0), as Arm's guides describe it; the manual itself: unread.
+ * Access permissions (AP, APTable), execute permissions (PXN, UXN and their table bits; what EL0
+ * may write EL1 may not execute), PAN, the access flag, dirty state, syndromes of aborts.
+ */
+#include "port/bare/aarch64/control.h"
+#include "tests/mmu/arch.h"
+
+/* ESR_EL1: class in 31:26, WnR in 6, status code in 5:0. */
+#define CLASS_AT          26
+#define CLASS_FETCH       0x20u /* from EL0; from EL1 one more */
+#define CLASS_DATA        0x24u
+#define WRITE             0x40u
+#define TRANSLATION       0x04u /* and the level of the architecture: 3 is that of pages */
+#define ACCESS_FLAG       0x08u
+#define PERMISSION        0x0cu
+#define TRANSLATION_ABOVE 0x2bu /* at level -1 */
+
+/* In pt_attr.format: the other exception level may execute as well. */
+#define FORMAT_OTHER 4u
+
+const unsigned arch_controls = AARCH64_CONTROLS;
+const uint32_t arch_default_control = 0;
+const unsigned arch_key_states = 1;
+
+#define TAKES_EL0_DATA 0x80000000u /* APTable[0]; execution is left */
+#define TAKES_EL1_EXEC 0x40000000u
+#define TAKES_EL0_EXEC 0x20000000u
+
+/* Attributes of table entries: 61 and 62 APTable, 59 PXNTable, 60 UXNTable. */
+const struct arch_upper arch_uppers[] = {
+	{"not valid", 1, 0, 0, true, false},
+	{"no access of EL0", 0, UINT64_C(1) << 61, TAKES_EL0_DATA, false, false},
+	{"read-only", 0, UINT64_C(1) << 62, PT_WRITE, false, false},
+	{"no execution by EL1", 0, UINT64_C(1) << 59, TAKES_EL1_EXEC, false, false},
+	{"no execution by EL0", 0, UINT64_C(1) << 60, TAKES_EL0_EXEC, false, false},
+	{NULL, 0, 0, 0, false, false},
+};
+
+bool arch_has_control(uint32_t control, const struct pt_format *format)
+{
+	(void)control;
+	(void)format;
+	return true;
+}
+
+bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
+{
+	(void)upper;
+	(void)level;
+	(void)format;
+	return true;
+}
+
+void arch_set(uint32_t control, uint32_t key)
+{
+	(void)key;
+	aarch64_set_control(control);
+}
+
+static unsigned status_of(uint64_t code)
+{
+	return code & 0x3f;
+}
+
+bool arch_is_unmapped(uint64_t code)
+{
+	return (status_of(code) & ~3u) == TRANSLATION || status_of(code) == TRANSLATION_ABOVE;
+}
+
+/* AP[1] as the tables above leave it; AP[2] clear: somebody has written, or the MMU notes it. */
+static bool el0_data(const struct arch_case *c, uint32_t takes)
+{
+	return c->flags & PT_USER && !(takes & TAKES_EL0_DATA);
+}
+
+static bool writable(const struct arch_case *c, uint32_t takes)
+{
+	return c->flags & PT_WRITE && !(takes & PT_WRITE) &&
+	       (c->flags & PT_DIRTY || aarch64_sets_dirty());
+}
+
+static bool may_execute(const struct arch_case *c, uint32_t takes)
+{
+	bool mine = c->user == !!(c->flags & PT_USER);
+	bool granted = mine ? c->flags & PT_EXEC : c->format_attrs & FORMAT_OTHER;
+
+	if (!granted || takes & (c->user ? TAKES_EL0_EXEC : TAKES_EL1_EXEC))
+		return false;
+	/*
+	 * What EL0 may write is never EL1's to execute. Whether a page is that which is clean and
+	 * would become dirty: unread; QEMU's MMU says no.
+	 */
+	return c->user || !(el0_data(c, takes) && writable(c, takes) && c->flags & PT_DIRTY);
+}
+
+static bool may(const struct arch_case *c, uint32_t takes)
+{
+	if (c->access == PT_EXEC)
+		return may_execute(c, takes);
+	if (c->user ? !el0_data(c, takes) : el0_data(c, takes) && c->control & AARCH64_PAN)
+		return false;
+	return c->access == PT_READ || writable(c, takes);
+}
+
+static uint64_t status_at(uint32_t kind, unsigned level)
+{
+	return level > 3 ? TRANSLATION_ABOVE : kind + (3 - level);
+}
+
+struct arch_outcome arch_expect(const struct arch_case *c)
+{
+	uint32_t takes = c->upper ? c->upper->takes : 0;
+	uint32_t class = (c->access == PT_EXEC ? CLASS_FETCH : CLASS_DATA) + !c->user;
+	struct arch_outcome o = {.fault = true, .marks = c->flags & (PT_ACCESSED | PT_DIRTY)};
+
+	o.code = (uint64_t)class << CLASS_AT | (c->access == PT_WRITE ? WRITE : 0);
+	if (c->upper && c->upper->absent) {
+		o.code |= status_at(TRANSLATION, c->upper_level);
+		return o;
+	}
+	if (!(c->flags & PT_ACCESSED) && !aarch64_sets_accessed()) {
+		o.code |= status_at(ACCESS_FLAG, c->level);
+		return o;
+	}
+	if (!may(c, takes)) {
+		o.code |= status_at(PERMISSION, c->level);
+		return o;
+	}
+	o.fault = false;
+	o.code = 0;
+	o.marks |= aarch64_sets_accessed() ? PT_ACCESSED : 0;
+	o.marks |= c->access == PT_WRITE && aarch64_sets_dirty() ? PT_DIRTY : 0;
+	return o;
+}

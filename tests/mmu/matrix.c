@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Every leaf that the library can make, tried: rights, accessed and dirty in every combination,
+ * other attributes one at a time, entries of upper tables one at a time; by read, write and
+ * execution, as supervisor and as user, under every combination of control bits.
+ */
+#include "tests/mmu/arch.h"
+#include "tests/mmu/deviations.h"
+#include "tests/mmu/mmu.h"
+
+#define MARKS     (PT_ACCESSED | PT_DIRTY)
+#define COMBINED  (PT_READ | PT_WRITE | PT_EXEC | PT_USER | MARKS)
+#define SHOWN     8u /* mismatches that are printed */
+#define READ_AT   0x100u
+#define WRITE_AT  0x200u
+#define USER_CODE (mmu_slot(mmu_top()) - mmu_slot(0)) /* below what is tested */
+
+/* The leaf under test. */
+struct leaf {
+	unsigned level;
+	uint64_t va; /* of the target page */
+	uint64_t pa; /* of the leaf */
+	void *entry;
+	uint64_t raw; /* what is tried */
+};
+
+static struct leaf leaf;
+static unsigned shown;
+
+static void *entry_at(uint64_t va, unsigned level)
+{
+	void *at = mmu_entry(mmu.space, va, level);
+
+	if (!at) {
+		print("not ok - no entry of level %u\n", level);
+		machine_exit(98);
+	}
+	return at;
+}
+
+/* Maps the target page by a leaf of a level, which may hold much else. */
+static bool leaf_open(unsigned level)
+{
+	uint64_t size = mmu_slot(level);
+	uint64_t target = machine.ram + MMU_TARGET_AT;
+	uint64_t base = mmu_slot(mmu_top());
+	pt_attr attr = mmu_attr(PT_READ | PT_WRITE);
+
+	leaf.level = level;
+	leaf.pa = target & ~(size - 1);
+	leaf.va = base + (target - leaf.pa);
+	if (pt_map(mmu.space, pt_make_va(base), size, pt_make_pa(leaf.pa), attr, 0))
+		return false;
+	leaf.entry = entry_at(leaf.va, level);
+	return true;
+}
+
+static bool leaf_close(void)
+{
+	uint64_t size = mmu_slot(leaf.level);
+
+	return !pt_unmap(mmu.space, pt_make_va(mmu_slot(mmu_top())), size, 0, NULL) &&
+	       !pt_prune(mmu.space, pt_make_va(mmu_slot(mmu_top())), size, pt_make_va(0),
+		   pt_make_va(0));
+}
+
+/* Makes an attempt, and says what came of it. */
+static struct arch_outcome attempt(const struct arch_case *c)
+{
+	struct machine_try t = {.user = c->user};
+	uintptr_t code = (uintptr_t)(c->access == PT_WRITE ? machine_try_write : machine_try_read);
+	struct arch_outcome seen = {false, 0, 0};
+	struct pt_entry_info info;
+
+	mmu_store(leaf.entry, leaf.raw);
+	machine_flush_page(leaf.va, false);
+	t.va = (uintptr_t)leaf.va + (c->access == PT_WRITE ? WRITE_AT : READ_AT);
+	t.pc = code;
+	if (c->access == PT_EXEC)
+		t.pc = (uintptr_t)leaf.va;
+	else if (c->user)
+		t.pc = (uintptr_t)(USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
+	machine_try(&t);
+	seen.fault = t.end != MACHINE_DONE;
+	seen.code = seen.fault ? t.code : 0;
+	if (!pt_entry_decode(mmu.format, mmu_load(leaf.entry), leaf.level, &info))
+		seen.marks = info.attr.flags & MARKS;
+	/* An outcome that no model predicts. */
+	if (t.end == MACHINE_OTHER ||
+	    (t.end == MACHINE_FAULT && t.address != (c->access == PT_EXEC ? t.pc : t.va)))
+		seen.code = ~t.code;
+	return seen;
+}
+
+static void show(const struct arch_case *c, const struct arch_outcome *expected,
+    const struct arch_outcome *seen)
+{
+	if (shown++ >= SHOWN)
+		return;
+	print("# mismatch: level %u flags %x access %u %s control %x key %x upper %s of level %u\n",
+	    c->level, c->flags, c->access, c->user ? "user" : "supervisor", c->control, c->key,
+	    c->upper ? c->upper->name : "-", c->upper_level);
+	print("#   expected %s %llx marks %x, seen %s %llx marks %x\n",
+	    expected->fault ? "fault" : "success", (unsigned long long)expected->code,
+	    expected->marks, seen->fault ? "fault" : "success", (unsigned long long)seen->code,
+	    seen->marks);
+}
+
+static void judge(const struct arch_case *c)
+{
+	struct arch_outcome expected = arch_expect(c);
+	struct arch_outcome seen = attempt(c);
+
+	mmu.cases++;
+	if (expected.fault == seen.fault && expected.code == seen.code &&
+	    expected.marks == seen.marks)
+		return;
+	if (deviation_explains(c, &expected, &seen))
+		return;
+	mmu.mismatches++;
+	show(c, &expected, &seen);
+}
+
+static void judge_accesses(struct arch_case *c)
+{
+	static const uint32_t accesses[] = {PT_READ, PT_WRITE, PT_EXEC};
+
+	for (unsigned i = 0; i < 6; i++) {
+		c->access = accesses[i % 3];
+		c->user = i / 3;
+		judge(c);
+	}
+}
+
+/* Puts a leaf with these attributes under test; false: the format cannot say them. */
+static bool take_leaf(struct arch_case *c, pt_attr attr)
+{
+	c->flags = attr.flags;
+	c->format_attrs = attr.format;
+	return !pt_entry_encode(mmu.format, pt_make_pa(leaf.pa), leaf.level, attr, 0, &leaf.raw);
+}
+
+static void judge_rights(struct arch_case *c, uint32_t more)
+{
+	for (uint32_t flags = 0; flags <= COMBINED; flags = ((flags | ~COMBINED) + 1) & COMBINED) {
+		if (take_leaf(c, pt_make_attr(flags | more)))
+			judge_accesses(c);
+		if (flags == COMBINED)
+			break;
+	}
+}
+
+/* What should make no difference to the outcome: types, and bits that the MMU ignores. */
+static void judge_others(struct arch_case *c)
+{
+	const uint32_t rights = PT_READ | PT_WRITE | PT_EXEC;
+	pt_attr attr;
+
+	for (unsigned user = 0; user < 2; user++) {
+		attr = pt_make_attr(rights | (user ? PT_USER : 0));
+		for (unsigned type = 0; type < 8; type++) {
+			attr.flags = (attr.flags & ~PT_ATTR_TYPE_MASK) | type << PT_ATTR_TYPE_AT;
+			if (take_leaf(c, attr))
+				judge_accesses(c);
+		}
+		attr = pt_make_attr(rights | (user ? PT_USER : 0) | PT_GLOBAL);
+		if (take_leaf(c, attr))
+			judge_accesses(c);
+		attr.flags ^= PT_GLOBAL | PT_SOFT;
+		if (take_leaf(c, attr))
+			judge_accesses(c);
+		for (unsigned bit = 0; bit < 32; bit++) {
+			attr.format = 1u << bit;
+			if (mmu.format->format_attrs & attr.format && take_leaf(c, attr))
+				judge_accesses(c);
+		}
+	}
+}
+
+static void judge_upper(struct arch_case *c, const struct arch_upper *upper, unsigned level)
+{
+	void *entry = entry_at(leaf.va, level);
+	uint64_t before = mmu_load(entry);
+
+	c->upper = upper;
+	c->upper_level = level;
+	mmu_store(entry, (before & ~upper->clear) | upper->set);
+	machine_flush_all(false);
+	for (unsigned user = 0; user < 2; user++)
+		if (take_leaf(c, pt_make_attr(PT_READ | PT_WRITE | PT_EXEC | (user ? PT_USER : 0))))
+			judge_accesses(c);
+	mmu_store(entry, before);
+	machine_flush_all(false);
+	c->upper = NULL;
+}
+
+static void judge_control(struct arch_case *c)
+{
+	arch_set(c->control, 0);
+	judge_rights(c, 0);
+	judge_others(c);
+	for (unsigned level = leaf.level + 1; level < mmu.format->levels; level++)
+		for (const struct arch_upper *u = arch_uppers; u->name; u++)
+			if (arch_has_upper(u, level, mmu.format))
+				judge_upper(c, u, level);
+	for (c->key = 0; mmu.format->keys > ARCH_KEY && c->key < arch_key_states; c->key++) {
+		arch_set(c->control, c->key);
+		judge_rights(c, pt_attr_key(ARCH_KEY));
+	}
+	c->key = 0;
+}
+
+static void judge_level(unsigned level)
+{
+	unsigned long cases = mmu.cases;
+
+	if (!leaf_open(level)) {
+		mmu_ok(false, "matrix: a leaf is mapped");
+		return;
+	}
+	for (uint32_t control = 0; control < 1u << arch_controls; control++) {
+		struct arch_case c = {.format = mmu.format, .level = level, .control = control};
+
+		if (arch_has_control(control, mmu.format))
+			judge_control(&c);
+	}
+	arch_set(arch_default_control, 0);
+	mmu_ok(leaf_close(), "matrix: a leaf is unmapped");
+	print("# matrix: leaves of level %u: %lu cases\n", level, mmu.cases - cases);
+}
+
+/* The target is full of breakpoints, for it will be executed; user code has a page of its own. */
+static bool targets_open(void)
+{
+	char *target = bare_at(machine.ram + MMU_TARGET_AT);
+	uint64_t page = mmu_slot(0);
+	uint64_t code = bare_pa(machine_try_page) & ~(page - 1);
+	pt_attr attr = pt_make_attr(PT_READ | PT_EXEC | PT_USER | PT_ACCESSED);
+
+	for (uint64_t at = 0; at < page; at += machine_breakpoint_size)
+		memcpy(target + at, machine_breakpoint, machine_breakpoint_size);
+	machine_sync_code();
+	return !pt_map(mmu.space, pt_make_va(USER_CODE), page, pt_make_pa(code), attr, PT_SMALL);
+}
+
+void mmu_matrix(void)
+{
+	unsigned long before = mmu.mismatches;
+
+	if (!mmu_ok(targets_open(), "matrix: code of the user's is mapped"))
+		return;
+	for (unsigned level = 0; level < mmu.format->levels; level++)
+		if (mmu.format->leaves >> level & 1)
+			judge_level(level);
+	mmu_ok(mmu.mismatches == before, "matrix: QEMU's MMU does what the manual says");
+	mmu_ok(!pt_unmap(mmu.space, pt_make_va(USER_CODE), mmu_slot(0), 0, NULL),
+	    "matrix: code of the user's is unmapped");
+	mmu.deviations = deviations_report();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Intel SDM 3A 4.6.1 (which accesses are allowed), 4.6.2 (protection keys), 4.7 (error codes), 4.8
+ * (accessed and dirty), in the numbering of the edition that first had protection keys.
+ */
+#include "port/bare/x86/control.h"
+#include "tests/mmu/arch.h"
+
+/* 4.7, figure 4-12: bits of the error code. */
+#define CODE_P    1u  /* the entry was present */
+#define CODE_W    2u  /* a write */
+#define CODE_U    4u  /* in user mode */
+#define CODE_RSVD 8u  /* a reserved bit was set */
+#define CODE_ID   16u /* a fetch; only while NXE or SMEP is set */
+#define CODE_PK   32u /* a protection key refused it */
+
+/* States of a key: bit 0 AD, bit 1 WD of PKRU. */
+#define KEY_AD 1u
+#define KEY_WD 2u
+
+const unsigned arch_controls = X86_CONTROLS;
+const uint32_t arch_default_control = X86_CONTROL_DEFAULT;
+const unsigned arch_key_states = 4;
+
+/* Entries of tables: bit 0 present, 1 writable, 2 user, 63 no execution. PS (bit 7) is reserved
+ * where no leaf can be, but makes a leaf elsewhere, so it is not tried. */
+const struct arch_upper arch_uppers[] = {
+	{"read-only", 2, 0, PT_WRITE, false, false},
+	{"supervisor", 4, 0, PT_USER, false, false},
+	{"no execution", 0, UINT64_C(1) << 63, PT_EXEC, false, false},
+	{"not present", 1, 0, 0, true, false},
+	{NULL, 0, 0, 0, false, false},
+};
+
+/* Bit 63, with 8 bytes only, and keys, with 4 levels and more. */
+static bool has_nx(const struct pt_format *format)
+{
+	return format->entry_bytes == 8;
+}
+
+bool arch_has_control(uint32_t control, const struct pt_format *format)
+{
+	return !(control & X86_PKE) || format->levels >= 4;
+}
+
+/* The four entries of a PAE root have no rights (table 4-8). */
+bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
+{
+	bool pae = format->levels == 3;
+
+	return upper->absent ||
+	       (!(upper->takes & PT_EXEC && !has_nx(format)) && !(pae && level == 2));
+}
+
+void arch_set(uint32_t control, uint32_t key)
+{
+	x86_set_control(control);
+	if (control & X86_PKE)
+		x86_set_pkru(key << 2 * ARCH_KEY);
+}
+
+bool arch_is_unmapped(uint64_t code)
+{
+	return !(code & CODE_P);
+}
+
+/* Does its key refuse the access: data of user pages only (4.6.2). */
+static bool key_refuses(const struct arch_case *c, uint32_t rights)
+{
+	uint32_t key = (c->flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
+	bool wp = c->user || c->control & X86_WP;
+
+	if (!(c->control & X86_PKE) || key != ARCH_KEY || !(rights & PT_USER) ||
+	    c->access == PT_EXEC)
+		return false;
+	return c->key & KEY_AD || (c->key & KEY_WD && c->access == PT_WRITE && wp);
+}
+
+/* 4.6.1, for accesses of the supervisor. */
+static bool supervisor_may(const struct arch_case *c, uint32_t rights)
+{
+	bool nx = c->control & X86_NXE && !(rights & PT_EXEC);
+
+	if (c->access == PT_EXEC)
+		return !nx && !(rights & PT_USER && c->control & X86_SMEP);
+	if (rights & PT_USER && c->control & X86_SMAP && !(c->control & X86_AC))
+		return false;
+	return c->access == PT_READ || rights & PT_WRITE || !(c->control & X86_WP);
+}
+
+/* The same for those of the user. */
+static bool user_may(const struct arch_case *c, uint32_t rights)
+{
+	if (!(rights & PT_USER))
+		return false;
+	if (c->access == PT_EXEC)
+		return rights & PT_EXEC || !(c->control & X86_NXE);
+	return c->access == PT_READ || rights & PT_WRITE;
+}
+
+struct arch_outcome arch_expect(const struct arch_case *c)
+{
+	uint32_t rights = c->flags & ~(c->upper ? c->upper->takes : 0);
+	struct arch_outcome o = {.fault = true, .marks = c->flags & (PT_ACCESSED | PT_DIRTY)};
+	bool pk = key_refuses(c, rights);
+
+	o.code = (c->user ? CODE_U : 0) | (c->access == PT_WRITE ? CODE_W : 0);
+	if (c->access == PT_EXEC &&
+	    (c->control & X86_SMEP || (c->control & X86_NXE && has_nx(c->format))))
+		o.code |= CODE_ID;
+	if (c->upper && c->upper->absent)
+		return o;
+	o.code |= CODE_P;
+	/* Bit 63 is reserved while NXE is clear (4.5). */
+	if (!(rights & PT_EXEC) && !(c->control & X86_NXE)) {
+		o.code |= CODE_RSVD;
+		return o;
+	}
+	if (pk)
+		o.code |= CODE_PK;
+	if (pk || !(c->user ? user_may(c, rights) : supervisor_may(c, rights)))
+		return o;
+	o.fault = false;
+	o.code = 0;
+	o.marks |= PT_ACCESSED | (c->access == PT_WRITE ? PT_DIRTY : 0);
+	return o;
+}
