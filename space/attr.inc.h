@@ -8,11 +8,11 @@ struct change {
 	pf_entry bits[PT_MAX_LEVELS]; /* ATTR: the same for each level */
 	uint32_t set;                 /* MODIFY: flags that are set ... */
 	uint32_t clear;               /* ... and cleared */
-	bool write;                   /* TOUCH: sets dirty as well as accessed */
+	uint32_t access;              /* TOUCH: a write sets dirty as well as accessed */
 	uint64_t *bytes;              /* OLD, CLEAN: of leaves that had the bit */
 	pt_walk_fn fn;                /* CLEAN: told of each dirty leaf; may be NULL */
 	void *ctx;
-	int result;            /* of fn */
+	int result;            /* of fn; TOUCH: of the access */
 	struct pt_piece piece; /* CLEAN: dirty, and fn was not told of it yet; size 0: none */
 };
 
@@ -41,7 +41,7 @@ static inline pf_entry changed(const struct change *c, pf_entry e, unsigned l)
 	case CHANGE_CLEAN:
 		return pf_set_ad(e, l, pf_accessed(e, l), false);
 	default:
-		return pf_set_ad(e, l, true, c->write || pf_dirty(e, l));
+		return pf_set_ad(e, l, true, c->access & PT_WRITE || pf_dirty(e, l));
 	}
 }
 
@@ -117,11 +117,20 @@ static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va)
 	return true;
 }
 
+/* May an access happen: judged under the lock, where the answer stays true while it is noted. */
+static inline bool may_access(struct change *c, pf_entry e, unsigned l)
+{
+	c->result = c->access & ~pf_attr_of(e, l).flags ? -PT_EATTR : 0;
+	return !c->result;
+}
+
 /* Is there anything to change in an entry. */
-static inline bool concerns(const struct change *c, pf_entry e, unsigned l)
+static inline bool concerns(struct change *c, pf_entry e, unsigned l)
 {
 	if (!pf_is_leaf(e, l))
 		return false;
+	if (c->what == CHANGE_TOUCH)
+		return may_access(c, e, l);
 	if (c->what == CHANGE_OLD)
 		return pf_accessed(e, l);
 	return c->what != CHANGE_CLEAN || pf_dirty(e, l);
@@ -306,7 +315,7 @@ static int op_dirty(struct pt_space *space, struct pt_range r, pt_walk_fn fn, vo
 
 static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
 {
-	struct change c = {.what = CHANGE_TOUCH, .write = access & PT_WRITE};
+	struct change c = {.what = CHANGE_TOUCH, .access = access, .result = -PT_ENOENT};
 	struct pt_range r = {va & ~slot_mask(0), va | slot_mask(0)};
 	struct pt_translation t;
 	uint32_t wanted = PT_ACCESSED | (access & PT_WRITE ? PT_DIRTY : 0);
@@ -318,5 +327,6 @@ static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
 		return -PT_EATTR;
 	if ((t.attr.flags & wanted) == wanted)
 		return 0;
-	return op_change(space, r, &c, 0);
+	err = op_change(space, r, &c, 0);
+	return err ? err : c.result;
 }

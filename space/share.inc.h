@@ -44,6 +44,21 @@ static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, st
 	return (*pt)->shared || leaves_only(op, *pt) ? 0 : -PT_ESPLIT;
 }
 
+/*
+ * Is there something where the table shall hang. The survey has locked what is on the way, which
+ * others may have made since the descent: the cover's own entry does not tell (4).
+ */
+static bool is_taken(const struct pt_op *op, const struct ptdesc *pt, unsigned l, uint64_t va)
+{
+	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
+
+	while (l > 2 && pf_is_table(e, l)) {
+		pt = desc_at(op->memory, pf_table_pa(e, l));
+		e = pf_load_locked(entry_of(op->memory, pt, --l, va));
+	}
+	return e != pf_empty(l);
+}
+
 /* Locks both parents, the lower id first and its tree finished before the other (13). */
 static int share_enter(struct pt_op *op, uint64_t va, struct ptdesc **pt, struct ptdesc **above)
 {
@@ -58,10 +73,8 @@ static int share_enter(struct pt_op *op, uint64_t va, struct ptdesc **pt, struct
 	if (err)
 		return err;
 	*above = lock_cover(op, op->side[1].space, shared_range(va), 2, &link, &l);
-	if (l == 2 && pf_load_locked(entry_of(op->memory, *above, 2, va)) != pf_empty(2))
-		return -PT_EEXIST;
 	survey(op, &q, *above, l, shared_range(va));
-	if (l > 2 && pf_is_leaf(pf_load_locked(entry_of(op->memory, *above, l, va)), l))
+	if (is_taken(op, *above, l, va))
 		return -PT_EEXIST;
 	if (src->id > op->side[1].space->id)
 		err = source_table(op, lock_above(op, src, va), va, pt);
