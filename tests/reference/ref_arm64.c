@@ -28,7 +28,9 @@ static const struct granule large_lpa = {16, 2, 12, false, {0, 0, 0, 5, 5}};
 
 static uint64_t field(uint64_t descriptor, unsigned high, unsigned low)
 {
-	return descriptor % ((uint64_t)2 << high) >> low;
+	uint64_t above = high == 63 ? 0 : descriptor >> (high + 1) << (high + 1);
+
+	return (descriptor - above) >> low;
 }
 
 static bool set(uint64_t descriptor, unsigned bit)
