@@ -29,7 +29,7 @@
 
 #define ARM64_COMMON                                                                               \
 	.ops = &pf_ops, .page_shift = ARM64_GRANULE, .entry_bytes = 8, .pa_bits = ARM64_PA_BITS,   \
-	.keys = 0, .judge = PT_JUDGED_REFERENCE, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_BBM,        \
+	.keys = 0, .judge = PT_JUDGED_HW, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_BBM,               \
 	.attrs = ARM64_ATTRS, .types = ARM64_TYPES, .format_attrs = ARM64_FORMAT,                  \
 	.type_register = PT_ARM64_MAIR,                                                            \
 	.manual = "Arm ARM: unread; QEMU target/arm/ptw.c, Arm's guide to memory management"

@@ -732,9 +732,41 @@ static void test_check_finds_entries(void **state)
 	close_world(&w);
 }
 
+/* The space from which a page is unmapped by somebody else, as soon as a reader has left. */
+static struct world *interfered;
+static void (*leave_section)(void *ctx);
+
+static void unmap_behind(void *ctx)
+{
+	struct world *w = interfered;
+
+	leave_section(ctx);
+	interfered = NULL;
+	if (w)
+		must(pt_unmap(&w->a, VA(PAGE), PAGE, 0, NULL));
+}
+
+/* What was mapped when it was looked up need not be when the bits are set: the lock decides. */
+static void test_fault_on_what_goes(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, 0);
+	must(pt_map(&w.a, VA(PAGE), PAGE, PA(PAGE), RW, 0));
+	leave_section = w.port.memory->port.section_exit;
+	w.port.memory->port.section_exit = unmap_behind;
+	interfered = &w;
+	assert_int_equal(pt_access_fault(&w.a, VA(PAGE), PT_WRITE), -PT_ENOENT);
+	assert_null(interfered);
+	w.port.memory->port.section_exit = leave_section;
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fault_on_what_goes),
 		cmocka_unit_test(test_two_memories),
 		cmocka_unit_test(test_space_leak),
 		cmocka_unit_test(test_memory_leak),
