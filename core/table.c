@@ -461,7 +461,8 @@ void pt_table_recycle(struct pt_memory *memory, struct ptdesc *pt)
 		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
 		return;
 	}
-	/* Not before: a writer that has found the table may take its lock to see that it is dead. */
+	/* Not before: a writer that has found the table may take its lock to see that it is dead.
+	 */
 	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	if (needs_finish(memory, pt))
 		table_finish(memory, pt);

@@ -109,25 +109,25 @@ static uint64_t status_at(uint32_t kind, unsigned level)
 	return level > 3 ? TRANSLATION_ABOVE : kind + (3 - level);
 }
 
+/* The status of a fault; 0: there is none. */
+static uint64_t refusal(const struct arch_case *c)
+{
+	if (c->upper && c->upper->absent)
+		return status_at(TRANSLATION, c->upper_level);
+	if (!(c->flags & PT_ACCESSED) && !aarch64_sets_accessed())
+		return status_at(ACCESS_FLAG, c->level);
+	return may(c, c->upper ? c->upper->takes : 0) ? 0 : status_at(PERMISSION, c->level);
+}
+
 struct arch_outcome arch_expect(const struct arch_case *c)
 {
-	uint32_t takes = c->upper ? c->upper->takes : 0;
 	uint32_t class = (c->access == PT_EXEC ? CLASS_FETCH : CLASS_DATA) + !c->user;
 	struct arch_outcome o = {.fault = true, .marks = c->flags & (PT_ACCESSED | PT_DIRTY)};
+	uint64_t why = refusal(c);
 
-	o.code = (uint64_t)class << CLASS_AT | (c->access == PT_WRITE ? WRITE : 0);
-	if (c->upper && c->upper->absent) {
-		o.code |= status_at(TRANSLATION, c->upper_level);
+	o.code = (uint64_t)class << CLASS_AT | (c->access == PT_WRITE ? WRITE : 0) | why;
+	if (why)
 		return o;
-	}
-	if (!(c->flags & PT_ACCESSED) && !aarch64_sets_accessed()) {
-		o.code |= status_at(ACCESS_FLAG, c->level);
-		return o;
-	}
-	if (!may(c, takes)) {
-		o.code |= status_at(PERMISSION, c->level);
-		return o;
-	}
 	o.fault = false;
 	o.code = 0;
 	o.marks |= aarch64_sets_accessed() ? PT_ACCESSED : 0;

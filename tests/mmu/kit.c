@@ -155,6 +155,14 @@ static bool in_ram(uint64_t pa)
 	return pa >= machine.ram && pa - machine.ram < machine.ram_size;
 }
 
+/* What is wrong with what came of an access to where nothing is. */
+static const char *judge_hole(uint64_t va, const struct machine_try *t)
+{
+	if (t->end != MACHINE_FAULT || !arch_is_unmapped(t->code))
+		return "nothing mapped: the MMU found something";
+	return t->address == va ? NULL : "the address of the fault";
+}
+
 /* What the MMU, which is on the space now, says. */
 static const char *ask(uint64_t va, const struct pt_translation *mapped)
 {
@@ -163,11 +171,8 @@ static const char *ask(uint64_t va, const struct pt_translation *mapped)
 
 	machine_try(&t);
 	mmu.cases++;
-	if (!mapped) {
-		if (t.end != MACHINE_FAULT || !arch_is_unmapped(t.code))
-			return "nothing mapped: the MMU found something";
-		return t.address == va ? NULL : "the address of the fault";
-	}
+	if (!mapped)
+		return judge_hole(va, &t);
 	if (t.end == MACHINE_FAULT)
 		return "something mapped: the MMU faulted";
 	if (t.end == MACHINE_OTHER || !in_ram(pa)) /* translated, to where no memory is */

@@ -172,16 +172,22 @@ static bool change_split(const struct place *p)
 	       reads(p, p->va + page, p->pa + page);
 }
 
-/* Splits, makes a page read-only, makes all alike again and puts them together. */
+/* Splits, by making a page read-only, and makes all alike again. */
+static bool take_apart(const struct place *p)
+{
+	uint64_t page = mmu_slot(0);
+
+	return protect(p->va + p->look, page, PT_READ) && !can(p, p->va, PT_WRITE) &&
+	       can(p, p->va + page, PT_WRITE) && protect(p->va + p->look, page, rw);
+}
+
+/* The parts are put together again. */
 static bool change_collapse(const struct place *p)
 {
 	uint64_t page = mmu_slot(0);
 	struct pt_translation t;
 
-	if (!begin(p, rw) || !protect(p->va + p->look, page, PT_READ) || can(p, p->va, PT_WRITE) ||
-	    !can(p, p->va + page, PT_WRITE) || !protect(p->va + p->look, page, rw))
-		return false;
-	return !pt_collapse(mmu.space, pt_make_va(p->va), 1, 0) &&
+	return begin(p, rw) && take_apart(p) && !pt_collapse(mmu.space, pt_make_va(p->va), 1, 0) &&
 	       !pt_translate(mmu.space, pt_make_va(p->va), &t) && t.level == 1 &&
 	       reads(p, p->va, p->pa) && reads(p, p->va + page, p->pa + page) &&
 	       can(p, p->va, PT_WRITE);

@@ -64,22 +64,28 @@ static bool leaf_close(void)
 		   pt_make_va(0));
 }
 
+/* Where the code that makes an access is. */
+static uintptr_t code_of(const struct arch_case *c)
+{
+	uintptr_t code = (uintptr_t)(c->access == PT_WRITE ? machine_try_write : machine_try_read);
+
+	if (c->access == PT_EXEC)
+		return (uintptr_t)leaf.va;
+	if (c->user)
+		return (uintptr_t)(USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
+	return code;
+}
+
 /* Makes an attempt, and says what came of it. */
 static struct arch_outcome attempt(const struct arch_case *c)
 {
-	struct machine_try t = {.user = c->user};
-	uintptr_t code = (uintptr_t)(c->access == PT_WRITE ? machine_try_write : machine_try_read);
+	struct machine_try t = {.user = c->user, .pc = code_of(c)};
 	struct arch_outcome seen = {false, 0, 0};
 	struct pt_entry_info info;
 
 	mmu_store(leaf.entry, leaf.raw);
 	machine_flush_page(leaf.va, false);
 	t.va = (uintptr_t)leaf.va + (c->access == PT_WRITE ? WRITE_AT : READ_AT);
-	t.pc = code;
-	if (c->access == PT_EXEC)
-		t.pc = (uintptr_t)leaf.va;
-	else if (c->user)
-		t.pc = (uintptr_t)(USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
 	machine_try(&t);
 	seen.fault = t.end != MACHINE_DONE;
 	seen.code = seen.fault ? t.code : 0;
@@ -150,29 +156,28 @@ static void judge_rights(struct arch_case *c, uint32_t more)
 	}
 }
 
+/* The accesses to a leaf with these attributes, if the format can say them. */
+static void judge_leaf(struct arch_case *c, pt_attr attr)
+{
+	if (take_leaf(c, attr))
+		judge_accesses(c);
+}
+
 /* What should make no difference to the outcome: types, and bits that the MMU ignores. */
 static void judge_others(struct arch_case *c)
 {
-	const uint32_t rights = PT_READ | PT_WRITE | PT_EXEC;
-	pt_attr attr;
-
 	for (unsigned user = 0; user < 2; user++) {
-		attr = pt_make_attr(rights | (user ? PT_USER : 0));
-		for (unsigned type = 0; type < 8; type++) {
-			attr.flags = (attr.flags & ~PT_ATTR_TYPE_MASK) | type << PT_ATTR_TYPE_AT;
-			if (take_leaf(c, attr))
-				judge_accesses(c);
-		}
-		attr = pt_make_attr(rights | (user ? PT_USER : 0) | PT_GLOBAL);
-		if (take_leaf(c, attr))
-			judge_accesses(c);
-		attr.flags ^= PT_GLOBAL | PT_SOFT;
-		if (take_leaf(c, attr))
-			judge_accesses(c);
+		uint32_t rights = PT_READ | PT_WRITE | PT_EXEC | (user ? PT_USER : 0);
+		pt_attr attr = pt_make_attr(rights | PT_SOFT);
+
+		for (unsigned type = 0; type < 8; type++)
+			judge_leaf(c, pt_make_attr(rights | type << PT_ATTR_TYPE_AT));
+		judge_leaf(c, pt_make_attr(rights | PT_GLOBAL));
+		judge_leaf(c, attr);
 		for (unsigned bit = 0; bit < 32; bit++) {
-			attr.format = 1u << bit;
-			if (mmu.format->format_attrs & attr.format && take_leaf(c, attr))
-				judge_accesses(c);
+			attr.format = mmu.format->format_attrs & 1u << bit;
+			if (attr.format)
+				judge_leaf(c, attr);
 		}
 	}
 }

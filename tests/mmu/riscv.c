@@ -53,18 +53,22 @@ bool arch_is_unmapped(uint64_t code)
 	return code == CODE_LOAD;
 }
 
-/* Step 6 of the translation, for each kind of access, and the U bit. */
+/* Step 6 of the translation: the U bit. */
+static bool may_enter(const struct arch_case *c)
+{
+	if (c->user)
+		return c->flags & PT_USER;
+	return !(c->flags & PT_USER) || (c->access != PT_EXEC && c->control & RISCV_SUM);
+}
+
+/* And each kind of access. */
 static bool may(const struct arch_case *c)
 {
-	bool readable = c->flags & PT_READ || (c->control & RISCV_MXR && c->flags & PT_EXEC);
+	uint32_t wanted = c->access;
 
-	if (c->user && !(c->flags & PT_USER))
-		return false;
-	if (!c->user && c->flags & PT_USER && (c->access == PT_EXEC || !(c->control & RISCV_SUM)))
-		return false;
-	return c->access == PT_EXEC    ? c->flags & PT_EXEC
-	       : c->access == PT_WRITE ? c->flags & PT_WRITE
-				       : readable;
+	if (wanted == PT_READ && c->control & RISCV_MXR)
+		wanted |= PT_EXEC;
+	return may_enter(c) && c->flags & wanted;
 }
 
 struct arch_outcome arch_expect(const struct arch_case *c)

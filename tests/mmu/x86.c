@@ -98,27 +98,40 @@ static bool user_may(const struct arch_case *c, uint32_t rights)
 	return c->access == PT_READ || rights & PT_WRITE;
 }
 
+/* What the code of a fault says of the access (4.7). */
+static uint64_t access_code(const struct arch_case *c)
+{
+	uint64_t code = (c->user ? CODE_U : 0) | (c->access == PT_WRITE ? CODE_W : 0);
+
+	if (c->access == PT_EXEC &&
+	    (c->control & X86_SMEP || (c->control & X86_NXE && has_nx(c->format))))
+		code |= CODE_ID;
+	return code;
+}
+
+/* What the code says of a leaf that is there; 0: the access may happen. */
+static uint64_t refusal(const struct arch_case *c, uint32_t rights)
+{
+	/* Bit 63 is reserved while NXE is clear (4.5). */
+	if (!(rights & PT_EXEC) && !(c->control & X86_NXE))
+		return CODE_P | CODE_RSVD;
+	if (key_refuses(c, rights))
+		return CODE_P | CODE_PK;
+	return (c->user ? user_may(c, rights) : supervisor_may(c, rights)) ? 0 : CODE_P;
+}
+
 struct arch_outcome arch_expect(const struct arch_case *c)
 {
 	uint32_t rights = c->flags & ~(c->upper ? c->upper->takes : 0);
 	struct arch_outcome o = {.fault = true, .marks = c->flags & (PT_ACCESSED | PT_DIRTY)};
-	bool pk = key_refuses(c, rights);
+	uint64_t why;
 
-	o.code = (c->user ? CODE_U : 0) | (c->access == PT_WRITE ? CODE_W : 0);
-	if (c->access == PT_EXEC &&
-	    (c->control & X86_SMEP || (c->control & X86_NXE && has_nx(c->format))))
-		o.code |= CODE_ID;
+	o.code = access_code(c);
 	if (c->upper && c->upper->absent)
 		return o;
-	o.code |= CODE_P;
-	/* Bit 63 is reserved while NXE is clear (4.5). */
-	if (!(rights & PT_EXEC) && !(c->control & X86_NXE)) {
-		o.code |= CODE_RSVD;
-		return o;
-	}
-	if (pk)
-		o.code |= CODE_PK;
-	if (pk || !(c->user ? user_may(c, rights) : supervisor_may(c, rights)))
+	why = refusal(c, rights);
+	o.code |= why;
+	if (why)
 		return o;
 	o.fault = false;
 	o.code = 0;

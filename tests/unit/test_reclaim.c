@@ -246,7 +246,8 @@ static void test_misuse_stops(void **state)
 	(void)state;
 	open_kit(&kit);
 	pt = alloc(&kit);
-	/* Until its grace period is over a writer may hold the lock, to see that the table is dead. */
+	/* Until its grace period is over a writer may hold the lock, to see that the table is dead.
+	 */
 	pt->lock = 1;
 	assert_int_equal(KIT_STOP_CODE(&kit, pagetable_free_defer(kit.memory, pt, NULL)), 0);
 	assert_int_equal(KIT_STOP_CODE(&kit, pagetable_free_defer(kit.memory, pt, NULL)),
