@@ -30,6 +30,17 @@ static uint64_t all_events(const struct replay_result *result)
 	return count;
 }
 
+static void print_left_out(uint32_t rules)
+{
+	if (!rules)
+		return;
+	printf("  rules of docs/replay-rules.md that are left out:");
+	for (unsigned rule = 1; rule <= REPLAY_RULES; rule++)
+		if (rules >> rule & 1)
+			printf(" %u", rule);
+	printf("\n");
+}
+
 static void print_head(const struct replay_report *report)
 {
 	const struct trace_header *header = &report->header;
@@ -44,6 +55,7 @@ static void print_head(const struct replay_report *report)
 	       " calls, %" PRIu64 " scans\n",
 	    all_events(result), result->spaces, result->events[TRACE_FAULT],
 	    result->events[TRACE_CALL], result->events[TRACE_SCAN]);
+	print_left_out(report->without);
 	if (result->cut)
 		printf("  the trace has no end: its recorder was killed; what it wrote is "
 		       "replayed\n");
@@ -169,16 +181,17 @@ static void print_times(const struct replay_report *report)
 	}
 }
 
-static const struct replay_row *cheapest(const struct replay_report *report,
-    const struct replay_row *but)
+/* The cheapest row on which all fits, of those that cost more than so many bytes; or NULL. */
+static const struct replay_row *cheapest(const struct replay_report *report, uint64_t more_than)
 {
 	const struct replay_row *best = NULL;
 
 	for (size_t i = report->first_shown; i < report->count; i++) {
 		const struct replay_row *row = &report->rows[i];
+		uint64_t cost = replay_cost(&row->result);
 
-		if (row != but && !row->result.not_fitting &&
-		    (!best || replay_cost(&row->result) < replay_cost(&best->result)))
+		if (cost > more_than && !row->result.not_fitting &&
+		    (!best || cost < replay_cost(&best->result)))
 			best = row;
 	}
 	return best;
@@ -187,12 +200,12 @@ static const struct replay_row *cheapest(const struct replay_report *report,
 /* Which is cheapest, and in what the next is dearer. */
 static void print_verdict(const struct replay_report *report)
 {
-	const struct replay_row *best = cheapest(report, NULL);
-	const struct replay_row *next = cheapest(report, best);
+	const struct replay_row *best = cheapest(report, 0);
+	const struct replay_row *next = best ? cheapest(report, replay_cost(&best->result)) : NULL;
 	double kib = 1024;
 	uint64_t waste;
 
-	if (!best || !next)
+	if (!next)
 		return;
 	waste = next->result.resident - best->result.resident;
 	printf("\n%s is the cheapest: tables, descriptors and what its page size wastes take %.1f "

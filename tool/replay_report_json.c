@@ -13,6 +13,7 @@ static void emit_trace(const struct replay_report *report)
 	const struct replay_result *result = &report->rows[0].result;
 	json_t *object = json_record(SCHEMA, "trace");
 	json_t *events = json_object();
+	json_t *without = json_array();
 
 	json_put_text(object, "file", report->path);
 	json_put_text(object, "command", header->command);
@@ -29,6 +30,10 @@ static void emit_trace(const struct replay_report *report)
 	for (unsigned kind = 0; kind < TRACE_KINDS; kind++)
 		json_put_number(events, trace_kind_name(kind), result->events[kind]);
 	json_put(object, "events", events);
+	for (unsigned rule = 1; rule <= REPLAY_RULES; rule++)
+		if (report->without >> rule & 1)
+			json_array_append_new(without, json_integer(rule));
+	json_put(object, "without", without);
 	json_emit(object);
 }
 

@@ -30,7 +30,7 @@ static bool accessed_though_refused(const struct arch_case *c, const struct arch
 	       !(expected->marks & PT_ACCESSED) && seen->marks == (expected->marks | PT_ACCESSED);
 }
 
-/* A row that is never seen is reported as such, so that the list stays short. */
+/* Those that were seen are reported, with how many cases each explains. */
 static const struct deviation rows[] = {
 	{"Intel SDM 3A 4.7", "the error code of a reserved bit lacks P", reserved_without_present},
 	{"Intel SDM 3A 4.8", "a leaf of 1 GiB becomes accessed by an access that is refused",

@@ -36,6 +36,7 @@ teardown()
 
 @test "replay: a difference is 1, and told with process, call and tables" {
 	run -1 --separate-stderr "$PTDESC" replay --without 1 "$trace"
+	[[ $output == *"left out: 1"* ]]
 	[[ $output == *"First difference, at checkpoint 1: "*"the kernel counts "*" tables, the library has "* ]]
 }
 
