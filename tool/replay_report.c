@@ -10,10 +10,7 @@
 
 uint64_t replay_cost(const struct replay_result *result)
 {
-	uint64_t waste = result->resident - result->touched;
-
-	return result->table_bytes + result->descriptor_bytes +
-	       (result->resident > result->touched ? waste : 0);
+	return result->table_bytes + result->descriptor_bytes + result->resident - result->touched;
 }
 
 static const char *plural(uint64_t count)
@@ -141,9 +138,8 @@ static void print_row(const struct replay_row *row)
 
 static void print_costs(const struct replay_report *report)
 {
-	printf(
-	    "\nAt the checkpoint with most tables, all address spaces together: tables by level, "
-	    "bytes\n%-16s",
+	printf("\nAt the checkpoint with most pages, all address spaces together: tables by level, "
+	       "bytes\n%-16s",
 	    "FORMAT");
 	for (unsigned level = 0; level < 5; level++)
 		printf("     L%u", level);
@@ -207,7 +203,8 @@ static void print_verdict(const struct replay_report *report)
 
 	if (!next)
 		return;
-	waste = next->result.resident - best->result.resident;
+	waste = next->result.resident - next->result.touched -
+		(best->result.resident - best->result.touched);
 	printf("\n%s is the cheapest: tables, descriptors and what its page size wastes take %.1f "
 	       "KiB; %s takes %.1f KiB more, %.1f of them for tables (%u levels against %u) and "
 	       "%.1f for larger pages.\n",

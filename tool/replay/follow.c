@@ -164,17 +164,27 @@ static void add_resident(struct replay *r, const struct mirror *m, double *read)
 	}
 }
 
-/* The moment that is reported is the one with the most bytes in tables. */
+/* Pages of the recorded machine that all spaces have. */
+static uint64_t pages_now(const struct replay *r)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < r->mirror_room; i++)
+		for (size_t j = 0; r->mirrors[i] && j < r->mirrors[i]->shadow.count; j++)
+			count += region_count(r->mirrors[i]->shadow.at[j]->page);
+	return count;
+}
+
+/* The moment that is reported is the one with most pages: it is the same on every format. */
 static void note_peak(struct replay *r)
 {
 	struct replay_result *result = r->result;
-	struct pt_memory_stats memory;
+	uint64_t pages = pages_now(r);
 	double read = 0;
 
-	pt_memory_stats(sink_memory(r->sink), &memory);
-	if (memory.tables <= r->peak_tables)
+	if (pages <= r->peak_pages)
 		return;
-	r->peak_tables = memory.tables;
+	r->peak_pages = pages;
 	memset(result->tables, 0, sizeof(result->tables));
 	result->table_bytes = 0;
 	result->descriptor_bytes = 0;

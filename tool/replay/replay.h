@@ -72,7 +72,7 @@ struct replay_result {
 	uint64_t not_fitting; /* pages that a narrower space has no room for */
 	uint64_t operations;
 	struct replay_difference first;
-	/* At the checkpoint with the most bytes in tables, over all spaces alive. */
+	/* At the checkpoint with most pages, over all spaces alive. */
 	uint64_t tables[PT_MAX_LEVELS];
 	uint64_t table_bytes;
 	uint64_t descriptor_bytes;
@@ -120,7 +120,7 @@ struct replay {
 	unsigned parts_bits; /* log2 of recorded pages in one of the format's */
 	bool huge;           /* one entry of level 1 maps what it does on the recorded machine */
 	enum touch_source source;
-	uint64_t peak_tables;
+	uint64_t peak_pages;
 	struct replay_result *result;
 };
 
