@@ -151,6 +151,10 @@ static void add_resident(struct replay *r, const struct mirror *m, double *read)
 	for (size_t i = 0; i < m->shadow.count; i++) {
 		const struct region *region = m->shadow.at[i];
 		uint64_t bytes = 0;
+		uint64_t placed;
+
+		if (!place_va(&m->place, region_va(&m->shadow, region), &placed))
+			continue;
 
 		if (r->parts_bits)
 			for (unsigned p = 0; p < REGION_PAGES; p += parts)
