@@ -13,6 +13,8 @@ static const struct tool_command commands[] = {
 	{"replay", "does to page tables what a recorded program did to its own, and compares",
 		command_replay},
 	{"trace", "what a recorded trace holds", command_trace},
+	{"flatten", "the operations that a trace comes to, to be done by another machine",
+		command_flatten},
 	{"decode", "what one entry of a page table says", command_decode},
 	{"formats", "the page-table formats that this build knows", command_formats},
 };

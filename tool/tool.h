@@ -32,6 +32,7 @@ int command_record(int argc, const char **argv);
 int command_decode(int argc, const char **argv);
 int command_formats(int argc, const char **argv);
 int command_replay(int argc, const char **argv);
+int command_flatten(int argc, const char **argv);
 int command_trace(int argc, const char **argv);
 
 /* Writes "ptdesc: " and the message, which says what to do, to stderr. */

@@ -54,6 +54,7 @@ static void drop(struct replay *r, struct mirror *m)
 	int error;
 
 	verify_space(r, m);
+	look_at_some(r, m);
 	error = sink_do(r->sink, &op);
 	if (error)
 		replay_wrong(r, "the library cannot end space %" PRIu32 ": %s", m->number,
@@ -223,6 +224,7 @@ static void checkpoint(struct replay *r, struct mirror *m, const struct trace_ev
 	else if (is_comparable(r))
 		compare(r, m, event);
 	m->seen = false;
+	look_at_some(r, m);
 	note_peak(r);
 }
 
@@ -355,7 +357,7 @@ bool replay_run(struct trace_reader *reader, const struct trace_header *header,
 	r.parts_bits = format->page_shift - header->page_shift;
 	r.huge = format->page_shift == header->page_shift && format->bits[0] == REGION_BITS &&
 		 format->leaves & 2;
-	r.sink = sink_open(format, options->keep);
+	r.sink = sink_open(format, options->keep, options->log);
 	if (!r.sink) {
 		replay_wrong(&r, "no simulated memory");
 		return true;

@@ -2,23 +2,24 @@
 #include "tool/replay/place.h"
 
 /* Bytes that a program may use of a format's space: the lower half where addresses are signed. */
-static uint64_t user_bytes(const struct pt_format *format)
+static uint64_t user_bytes(const struct pt_format *format, uint64_t room)
 {
 	unsigned bits = format->va_bits - (format->flags & PT_FORMAT_SIGNED ? 1u : 0u);
+	uint64_t all = bits < 64 ? UINT64_C(1) << bits : UINT64_MAX;
 
-	return bits < 64 ? UINT64_C(1) << bits : UINT64_MAX;
+	return room && room < all ? room : all;
 }
 
 /*
  * Distances are multiples of what a table of level 1 translates, if the space has room for some of
  * these, else of what a leaf table does: then tables are shared by neighbours as they were.
  */
-static uint64_t step_of(const struct pt_format *format)
+static uint64_t step_of(const struct pt_format *format, uint64_t user)
 {
 	unsigned leaf = pt_format_shift(format, 1);
 	unsigned upper = leaf + format->bits[1];
 
-	return UINT64_C(1) << (user_bytes(format) >> upper >= 64 ? upper : leaf);
+	return UINT64_C(1) << (user >> upper >= 64 ? upper : leaf);
 }
 
 /* The VMA before the largest hole: the last of image and heap. */
@@ -77,11 +78,10 @@ static uint64_t down_to(uint64_t from, uint64_t to, uint64_t step)
 }
 
 /* A quarter is for image and heap, a sixteenth for the stack, the rest for the mmap area. */
-static void move_parts(struct place *place, const struct pt_format *format,
+static void move_parts(struct place *place, const struct pt_format *format, uint64_t user,
     const struct vma_list *vmas)
 {
-	uint64_t user = user_bytes(format);
-	uint64_t step = step_of(format);
+	uint64_t step = step_of(format, user);
 	uint64_t quarter = user / 4 & ~(step - 1);
 	uint64_t top = (user - user / 16) & ~(step - 1);
 	size_t image = before_hole(vmas);
@@ -100,14 +100,14 @@ static void move_parts(struct place *place, const struct pt_format *format,
 	    (struct placed){.va = top, .size = user - top});
 }
 
-void place_decide(struct place *place, const struct pt_format *format, unsigned recorded_bits,
-    const struct vma_list *vmas)
+void place_decide(struct place *place, const struct pt_format *format, uint64_t room,
+    unsigned recorded_bits, const struct vma_list *vmas)
 {
-	uint64_t user = user_bytes(format);
+	uint64_t user = user_bytes(format, room);
 
 	if (recorded_bits >= 64 || user < UINT64_C(1) << recorded_bits) {
 		if (vmas->count > 1)
-			move_parts(place, format, vmas);
+			move_parts(place, format, user, vmas);
 		return;
 	}
 	place->part[0] = (struct place_part){0, user, 0};

@@ -35,9 +35,12 @@ struct placed {
 	uint64_t va; /* in the format's space */
 };
 
-/* Decides, from the first VMAs of a program and the width of the recorded space, in bits. */
-void place_decide(struct place *place, const struct pt_format *format, unsigned recorded_bits,
-    const struct vma_list *vmas);
+/*
+ * Decides, from the first VMAs of a program and the width of the recorded space, in bits. room:
+ * programs end below that address, 0: wherever the format lets them.
+ */
+void place_decide(struct place *place, const struct pt_format *format, uint64_t room,
+    unsigned recorded_bits, const struct vma_list *vmas);
 
 /* Where [start, end) goes, what does not fit left out. Returns how many ranges that is. */
 unsigned place_range(const struct place *place, uint64_t start, uint64_t end,

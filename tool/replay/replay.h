@@ -36,6 +36,8 @@ struct replay_options {
 	enum replay_thp thp;
 	bool no_checkpoint_scans; /* pages are known from faults and scans before calls alone */
 	bool keep;                /* operations are kept, to be timed */
+	struct sink_log *log;     /* they are written there, with questions among them; or NULL */
+	uint64_t room;            /* addresses from here on are not the program's; 0: none */
 	uint32_t without;         /* bit n: rule n is left out */
 };
 
@@ -117,6 +119,7 @@ struct replay {
 	size_t mirror_room;
 	struct mirror *last; /* of the last event */
 	uint32_t next_frame; /* frames of the format */
+	uint32_t looks;      /* rounds of questions */
 	unsigned parts_bits; /* log2 of recorded pages in one of the format's */
 	bool huge;           /* one entry of level 1 maps what it does on the recorded machine */
 	enum touch_source source;
@@ -222,5 +225,10 @@ void rules_same_vmas(struct replay *r, struct mirror *m);
 
 /* Compares every translation of a space with the plain model. */
 void verify_space(struct replay *r, struct mirror *m);
+
+/* --- look.c ---------------------------------------------------------------------------------- */
+
+/* Writes questions about a few pages and holes into the log, answered by the plain model. */
+void look_at_some(struct replay *r, struct mirror *m);
 
 #endif

@@ -107,7 +107,8 @@ void rules_vmas(struct replay *r, struct mirror *m, const struct trace_event *ev
 		unmap_vanished(r, m, &m->vmas.shown);
 	rules_same_vmas(r, m);
 	if (!m->place.parts)
-		place_decide(&m->place, r->options->format, recorded_bits(r), &m->vmas.now);
+		place_decide(&m->place, r->options->format, r->options->room, recorded_bits(r),
+		    &m->vmas.now);
 	for (size_t i = 0; i < event->vmas.count; i++) {
 		const struct trace_vma *vma = &event->vmas.vmas[i];
 

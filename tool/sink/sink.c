@@ -32,13 +32,14 @@ struct sink {
 	struct pt_memory *memory;
 	struct pt_space **spaces; /* by number; NULL: there is none */
 	size_t space_room;
+	struct sink_log *log;
 	bool keep;
 	struct sink_op *ops;
 	size_t op_count;
 	size_t op_room;
 };
 
-struct sink *sink_open(const struct pt_format *format, bool keep)
+struct sink *sink_open(const struct pt_format *format, bool keep, struct sink_log *log)
 {
 	struct pt_hosted_config config = {.bytes = arena_bytes(format),
 		.page_shift = format->page_shift,
@@ -56,6 +57,7 @@ struct sink *sink_open(const struct pt_format *format, bool keep)
 	sink->format = format;
 	sink->memory = pt_hosted_memory(sink->hosted);
 	sink->keep = keep;
+	sink->log = log;
 	return sink;
 }
 
@@ -130,39 +132,12 @@ static int make(struct sink *sink, uint32_t number)
 	return error;
 }
 
-static int on_range(struct sink *sink, struct pt_space *space, const struct sink_op *op)
+static int look(const struct pt_space *space, const struct sink_op *op)
 {
-	pt_va va = pt_make_va(op->va);
-	pt_pa pa = pt_make_pa(op->arg);
+	struct pt_translation t;
+	int error;
 
-	switch (op->kind) {
-	case SINK_MAP:
-		return pt_map(space, va, op->size, pa, op->attr, PT_SMALL | PT_RELAX);
-	case SINK_MAP_HUGE:
-		return pt_map(space, va, op->size, pa, op->attr, PT_RELAX | op->flags);
-	case SINK_REPLACE:
-		return pt_map_replace(space, va, op->size, pa, op->attr, PT_SMALL | PT_RELAX, NULL);
-	case SINK_POPULATE:
-		return pt_populate(space, va, op->size, op->level, 0);
-	case SINK_UNMAP:
-		return pt_unmap(space, va, op->size, PT_KEEP_TABLES | op->flags, NULL);
-	case SINK_PRUNE:
-		return pt_prune(space, va, op->size, pt_make_va(op->arg), pt_make_va(op->end));
-	case SINK_PROTECT:
-		return pt_protect(space, va, op->size, op->attr, PT_RELAX | op->flags);
-	case SINK_SPLIT:
-		return pt_split(space, va, op->size, 0, op->flags);
-	case SINK_COPY:
-		if (!sink_space(sink, op->other))
-			return -PT_ENOENT;
-		return pt_copy(sink->spaces[op->other], space, va, op->size,
-		    PT_KEEP_TABLES | op->flags);
-	case SINK_MOVE:
-		return pt_move(space, va, op->size, pt_make_va(op->arg),
-		    PT_KEEP_TABLES | op->flags);
-	default:
-		return -PT_EINVAL;
-	}
+	return sink_answers(space, op, &t, &error) ? 0 : -PT_EINVAL;
 }
 
 static int execute(struct sink *sink, const struct sink_op *op)
@@ -173,12 +148,43 @@ static int execute(struct sink *sink, const struct sink_op *op)
 		return -PT_ENOENT;
 	if (op->kind == SINK_DESTROY)
 		return destroy(sink, op->space);
-	return on_range(sink, sink->spaces[op->space], op);
+	if (op->kind == SINK_LOOK)
+		return look(sink->spaces[op->space], op);
+	return sink_apply(sink->spaces[op->space], sink_space(sink, op->other), op);
+}
+
+/* Appends an operation that was done; -PT_EALIGN: it cannot be written. */
+static int log_op(struct sink_log *log, const struct sink_op *op, unsigned page_shift)
+{
+	unsigned bytes;
+
+	log->records = tool_grow(log->records, &log->room, log->bytes + FLAT_RECORD, 1);
+	bytes = flat_put(log->records + log->bytes, op, page_shift);
+	log->bytes += bytes;
+	if (op->space >= log->spaces)
+		log->spaces = op->space + 1;
+	sink_counts_note(&log->counts, op, page_shift);
+	return bytes ? 0 : -PT_EALIGN;
+}
+
+/* Does it, and counts what that does to the tables. */
+static int execute_logged(struct sink *sink, const struct sink_op *op)
+{
+	struct sink_counts *counts = &sink->log->counts;
+	bool copies = op->kind == SINK_COPY;
+	int error;
+
+	sink_counts_leave(counts, sink_space(sink, op->space));
+	sink_counts_leave(counts, copies ? sink_space(sink, op->other) : NULL);
+	error = execute(sink, op);
+	sink_counts_enter(counts, sink_space(sink, op->space));
+	sink_counts_enter(counts, copies ? sink_space(sink, op->other) : NULL);
+	return error ? error : log_op(sink->log, op, sink->format->page_shift);
 }
 
 int sink_do(struct sink *sink, const struct sink_op *op)
 {
-	int error = execute(sink, op);
+	int error = sink->log ? execute_logged(sink, op) : execute(sink, op);
 
 	if (error || !sink->keep)
 		return error;
@@ -211,7 +217,7 @@ static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct
 
 static bool time_once(const struct sink *sink, struct sink_times *times)
 {
-	struct sink *again = sink_open(sink->format, false);
+	struct sink *again = sink_open(sink->format, false, NULL);
 	bool fine = again != NULL;
 
 	*times = (struct sink_times){{0}, {0}, {0}};
@@ -233,24 +239,4 @@ bool sink_time(const struct sink *sink, struct sink_times *times)
 				times->ns[kind] = other.ns[kind];
 	}
 	return fine;
-}
-
-const char *sink_kind_name(enum sink_kind kind)
-{
-	static const char *const names[SINK_KINDS] = {
-		[SINK_NEW] = "new",
-		[SINK_DESTROY] = "destroy",
-		[SINK_MAP] = "map",
-		[SINK_MAP_HUGE] = "map_huge",
-		[SINK_REPLACE] = "replace",
-		[SINK_POPULATE] = "populate",
-		[SINK_UNMAP] = "unmap",
-		[SINK_PRUNE] = "prune",
-		[SINK_PROTECT] = "protect",
-		[SINK_SPLIT] = "split",
-		[SINK_COPY] = "copy",
-		[SINK_MOVE] = "move",
-	};
-
-	return kind < SINK_KINDS ? names[kind] : "unknown";
 }

@@ -1,44 +1,15 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Where operations end: spaces of one format in simulated memory, run by the library. An operation
- * is a value, so that a sequence of them can be kept and done again: to be timed, or elsewhere.
+ * Where operations end: spaces of one format in simulated memory, run by the library. A sequence of
+ * them can be kept and done again, to be timed, or written down, to be done elsewhere.
  */
 #ifndef TOOL_SINK_SINK_H
 #define TOOL_SINK_SINK_H
 
 #include <ptdesc/memory.h>
-#include <ptdesc/space.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
-enum sink_kind {
-	SINK_NEW,      /* makes a space */
-	SINK_DESTROY,  /* ends it, with all it maps */
-	SINK_MAP,      /* [va, +size) to [arg, +size), level-0 leaves */
-	SINK_MAP_HUGE, /* the same by leaves of level 1 */
-	SINK_REPLACE,  /* SINK_MAP over what is there */
-	SINK_POPULATE, /* tables down to level, empty */
-	SINK_UNMAP,    /* leaves go, tables stay */
-	SINK_PRUNE,    /* empty tables whose range lies within [arg, end) go; end 0: no limit */
-	SINK_PROTECT,  /* other attributes */
-	SINK_SPLIT,    /* leaves of level 1 into leaves of level 0 */
-	SINK_COPY,     /* into the space other: fork */
-	SINK_MOVE,     /* to arg */
-	SINK_KINDS,
-};
-
-struct sink_op {
-	uint8_t kind;   /* enum sink_kind */
-	uint8_t level;  /* SINK_POPULATE */
-	uint16_t flags; /* enum pt_flags, beyond those that the kind has anyway */
-	uint32_t space;
-	uint32_t other; /* SINK_COPY: the target */
-	pt_attr attr;   /* SINK_MAP, SINK_REPLACE, SINK_PROTECT */
-	uint64_t va;
-	uint64_t size;
-	uint64_t arg;
-	uint64_t end;
-};
+#include "tool/sink/flat.h"
 
 struct sink;
 
@@ -49,13 +20,28 @@ struct sink_times {
 	uint64_t ns[SINK_KINDS];
 };
 
-/* NULL, and a message, when the simulated memory cannot be made. keep: operations are kept. */
-struct sink *sink_open(const struct pt_format *format, bool keep);
+/* Operations, written down and counted. Made of zeros; records are the caller's to free. */
+struct sink_log {
+	uint8_t *records;
+	size_t bytes;
+	size_t room;
+	uint32_t spaces;
+	struct sink_counts counts;
+};
+
+/*
+ * NULL, and a message, when the simulated memory cannot be made. keep: operations are kept, for
+ * sink_time. log (or NULL): they are written there.
+ */
+struct sink *sink_open(const struct pt_format *format, bool keep, struct sink_log *log);
 
 /* False, and a message, when the library leaked. NULL is fine. */
 bool sink_close(struct sink *sink);
 
-/* Does an operation. 0, or the library's error; nothing has changed then. */
+/*
+ * Does an operation. 0, or the library's error; nothing has changed then. SINK_LOOK: -PT_EINVAL
+ * when the library answers otherwise.
+ */
 int sink_do(struct sink *sink, const struct sink_op *op);
 
 /* The space of a number, or NULL. */
@@ -71,8 +57,5 @@ uint64_t sink_flushes(const struct sink *sink);
  * operations of one kind. False, and a message, when something fails that did not fail before.
  */
 bool sink_time(const struct sink *sink, struct sink_times *times);
-
-/* Names for people: "map", "unmap" ... */
-const char *sink_kind_name(enum sink_kind kind);
 
 #endif
