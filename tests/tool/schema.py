@@ -139,9 +139,21 @@ def trace():
     refuses("trace: a summary without a kind", validator, by_kind["summary"], kinds={})
 
 
+def flatten():
+    validator = schema("flatten")
+    with tempfile.TemporaryDirectory() as where:
+        lines = fits("flatten", validator, "flatten", "--json", "--format", "riscv-sv32", "--room",
+                     "0x40000000", "-o", f"{where}/ptf", str(ROOT / "tests/traces/sqlite3.ptt"))
+    if not lines:
+        return
+    refuses("flatten: a missing count", validator, lines[0], questions=None)
+    refuses("flatten: tables that are no list", validator, lines[0], peak_tables=12)
+
+
 formats_and_decode()
 snapshot()
 replay()
 trace()
+flatten()
 print(f"1..{count}")
 sys.exit(failed != 0)
