@@ -17,13 +17,14 @@
 #define DEFAULT_FORMAT "x86_64"
 
 enum option {
-	OPTION_FORMAT = 1,
+	OPTION_OUTPUT = 1,
+	OPTION_FORMAT,
 	OPTION_ROOM,
 };
 
 struct flatten {
 	int json;
-	const char *out;
+	char *out;
 	const char *trace;
 	const struct pt_format *format;
 	uint64_t room;
@@ -44,6 +45,11 @@ static int take_option(void *ctx, int val, const char *argument)
 {
 	struct flatten *flatten = ctx;
 
+	if (val == OPTION_OUTPUT) {
+		free(flatten->out);
+		flatten->out = strdup(argument);
+		return flatten->out ? TOOL_OK : TOOL_UNSUPPORTED;
+	}
 	if (val == OPTION_FORMAT) {
 		flatten->format = word_format(argument);
 		return flatten->format ? TOOL_OK : TOOL_BAD_INPUT;
@@ -188,7 +194,7 @@ int command_flatten(int argc, const char **argv)
 {
 	struct flatten flatten = {0};
 	const struct poptOption table[] = {
-		{"output", 'o', POPT_ARG_STRING, &flatten.out, 0, "the file to write", "FILE"},
+		{"output", 'o', POPT_ARG_STRING, NULL, OPTION_OUTPUT, "the file to write", "FILE"},
 		{"json", 'j', POPT_ARG_NONE, &flatten.json, 0, "JSON Lines", NULL},
 		{"format", 'f', POPT_ARG_STRING, NULL, OPTION_FORMAT,
 			"on this format; x86_64 unless named", "NAME"},
@@ -212,5 +218,6 @@ int command_flatten(int argc, const char **argv)
 	if (status == OPTIONS_GO_ON)
 		status = run(&flatten, poptGetArgs(context));
 	poptFreeContext(context);
+	free(flatten.out);
 	return status;
 }

@@ -27,6 +27,7 @@ static struct machine_try try_user(uint64_t va, uint32_t access)
 		if (t.end != MACHINE_FAULT || i == 2 ||
 		    pt_access_fault(&boot.loaded->space, pt_make_va(va), access | PT_USER))
 			return t;
+		machine_flush_page(va, false);
 		boot.accesses.marked++;
 	}
 }

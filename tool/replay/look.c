@@ -57,8 +57,8 @@ void look_at_some(struct replay *r, struct mirror *m)
 	for (size_t at = r->looks % step; at < m->shadow.count; at += step) {
 		const struct region *region = m->shadow.at[at];
 		/* Another page each time, mapped or not; then one that is. */
-		unsigned i =
-		    (unsigned)(r->looks * 2654435761u + at * 40503u) >> 7 & (REGION_PAGES - 1);
+		unsigned i = (unsigned)((size_t)r->looks * 2654435761u + at * 40503u) >> 7 &
+			     (REGION_PAGES - 1);
 
 		ask(r, m, region, i);
 		if (region_any_page(region))
