@@ -9,7 +9,7 @@
 #define ROOT_BITS  9
 #define REGISTER   8
 #else
-#define DIRECT     0x40000000
+#define DIRECT     0x70000000
 #define ROOT_SHIFT 22
 #define ROOT_BITS  10
 #define REGISTER   4
