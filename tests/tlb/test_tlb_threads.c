@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,14 +18,14 @@
 
 #define AREAS    2u
 #define PAGES    64u
-#define ACCESSES 20000u
-#define ROUNDS   5000u
+#define PHASES   20u
+#define ACCESSES 1000u
+#define ROUNDS   50u
 
 struct worker {
 	struct machine *m;
 	unsigned number;
 	uint64_t seed;
-	uint64_t done;
 	uint64_t wrong;
 	uint32_t *stop;
 	uint32_t *rounds; /* of all writers */
@@ -70,29 +71,33 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-/* Enough was read, and enough was changed meanwhile. */
-static bool is_over(const struct worker *w)
+/* An access ends well or not at all, and where it should. */
+static void access_one(struct worker *w)
 {
-	return tlb_failure(w->m->tlb) ||
-	       (w->done >= ACCESSES && PT_LOAD(w->rounds, RELAXED) >= ROUNDS);
+	unsigned area = (unsigned)draw(w, AREAS);
+	uint64_t page = draw(w, PAGES) << w->m->format->page_shift;
+	struct tlb_result result;
+	int err = machine_access(w->m, w->number, area_of(w->m, area) + page,
+	    draw(w, 2) ? PT_WRITE : PT_READ, &result);
+
+	if (err)
+		w->wrong += err != -PT_ENOENT;
+	else
+		w->wrong += result.pa != ((uint64_t)(area + 1) << 28 | page);
 }
 
-/* Each access ends well or not at all, and where it should. */
+/* Accesses, and again when the space has changed: what was cached then is met. */
 static void *access_all(void *arg)
 {
 	struct worker *w = arg;
-	const struct machine *m = w->m;
 
-	while (!is_over(w)) {
-		unsigned area = (unsigned)draw(w, AREAS);
-		uint64_t page = draw(w, PAGES) << m->format->page_shift;
-		struct tlb_result result;
-		int err = machine_access(w->m, w->number, area_of(m, area) + page,
-		    draw(w, 2) ? PT_WRITE : PT_READ, &result);
+	for (unsigned phase = 0; phase < PHASES; phase++) {
+		uint32_t began = PT_LOAD(w->rounds, ACQUIRE);
 
-		w->done += err == 0;
-		w->wrong +=
-		    err ? err != -PT_ENOENT : result.pa != ((uint64_t)(area + 1) << 28 | page);
+		for (unsigned i = 0; i < ACCESSES && !tlb_failure(w->m->tlb); i++)
+			access_one(w);
+		while (PT_LOAD(w->rounds, ACQUIRE) - began < ROUNDS && !tlb_failure(w->m->tlb))
+			(void)sched_yield();
 	}
 	return NULL;
 }

@@ -171,7 +171,9 @@ static bool flush_one(struct tlb *tlb, unsigned number, const struct pt_flush *r
 	uint64_t leaves = 0;
 	uint64_t tables = 0;
 
+	(void)PT_FETCH_ADD(&cpu->pending, 1, ACQ_REL);
 	pthread_mutex_lock(&cpu->lock);
+	(void)PT_FETCH_SUB(&cpu->pending, 1, ACQ_REL);
 	for (unsigned a = 0; request->leaves && a < TLB_ARRAYS; a++)
 		leaves += array_flush(tlb, number, &cpu->leaf[a], request, request->leaves);
 	if (request->tables)

@@ -28,6 +28,7 @@ struct tlb_array {
 
 struct tlb_cpu {
 	pthread_mutex_t lock;
+	uint32_t pending; /* flushes that want it: they come before the next access */
 	struct tlb_array leaf[TLB_ARRAYS];
 	struct tlb_array walk;
 	struct tlb_counts counts; /* under the lock */

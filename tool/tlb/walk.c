@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Loads and stores: what is cached is used, what is missing is walked for. */
+#include <sched.h>
+
 #include <ptdesc/atomic.h>
 
 #include "tool/tlb/tlb_internal.h"
@@ -291,6 +293,8 @@ int tlb_access(struct tlb *tlb, unsigned cpu, const struct pt_space *space, uint
 	struct access a = {.tlb = tlb, .cpu = cpu, .space = space, .va = va, .access = access};
 	int err;
 
+	while (PT_LOAD(&tlb->cpus[cpu].pending, ACQUIRE))
+		(void)sched_yield();
 	pthread_mutex_lock(&tlb->cpus[cpu].lock);
 	err = lookup(&a, result);
 	pthread_mutex_unlock(&tlb->cpus[cpu].lock);
