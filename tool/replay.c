@@ -163,6 +163,7 @@ static int run_all(const struct replayed *replayed, struct trace_reader *reader,
 			.thp = replayed->thp,
 			.no_checkpoint_scans = again,
 			.keep = !again && i >= report->first_shown,
+			.tlb = !again,
 			.without = replayed->without,
 		};
 

@@ -149,6 +149,32 @@ static void print_costs(const struct replay_report *report)
 		print_row(&report->rows[i]);
 }
 
+static void print_tlb(const struct replay_row *row)
+{
+	const struct tlb_counts *tlb = &row->result.tlb;
+
+	if (!row->result.machine)
+		return;
+	printf("%-16s %-14s", row->format->name, row->result.machine);
+	printf(" %8" PRIu64 " %6" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64, tlb->accesses,
+	    tlb->first + tlb->second, tlb->walks, tlb->walk_loads, tlb->marks);
+	printf(" %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %7" PRIu64 " %6" PRIu64 "\n",
+	    tlb->flush_page, tlb->flush_range, tlb->flush_table, tlb->flush_space,
+	    tlb->killed_leaves, tlb->killed_tables);
+}
+
+static void print_tlbs(const struct replay_report *report)
+{
+	printf("\nThe recorded faults as accesses through TLBs of %u CPUs: found there, walks and "
+	       "the entries they read,\nmarks set; flushes asked for, by the largest thing named; "
+	       "entries that these removed\n%-16s %-14s %8s %6s %8s %8s %8s %6s %6s %6s %6s %7s "
+	       "%6s\n",
+	    SINK_CPUS, "FORMAT", "SIZES OF", "ACCESSES", "FOUND", "WALKS", "LOADS", "MARKS", "PAGE",
+	    "RANGE", "TABLE", "SPACE", "LEAVES", "TABLES");
+	for (size_t i = report->first_shown; i < report->count; i++)
+		print_tlb(&report->rows[i]);
+}
+
 static void print_times(const struct replay_report *report)
 {
 	static const enum sink_kind by_page[] = {SINK_MAP, SINK_UNMAP, SINK_COPY, SINK_MOVE,
@@ -247,7 +273,8 @@ static void print_warnings(const struct replay_report *report)
 			       "more was taken\n",
 			    row->format->name, row->result.relaxed);
 	}
-	printf("First touches are recorded, not later ones: a trace cannot tell TLB misses.\n");
+	printf("First touches are recorded, not later ones: a trace cannot tell TLB misses, and "
+	       "what the TLBs found predicts no hit rate.\n");
 }
 
 void replay_report_text(const struct replay_report *report)
@@ -262,6 +289,7 @@ void replay_report_text(const struct replay_report *report)
 	print_costs(report);
 	print_verdict(report);
 	print_descriptors(report);
+	print_tlbs(report);
 	print_times(report);
 	print_warnings(report);
 }

@@ -264,6 +264,8 @@ static void follow_in(struct replay *r, struct mirror *m, const struct trace_eve
 		break;
 	case TRACE_FAULT:
 		rules_fault(r, m, event->va);
+		if (sink_tlb(r->sink))
+			access_again(r, m, event);
 		break;
 	case TRACE_BUS:
 		rules_bus(r, m, event->va);
@@ -329,6 +331,12 @@ static void take_totals(struct replay *r)
 	r->result->misses = memory.magazine_misses;
 	r->result->relaxed = memory.relaxed;
 	r->result->flushes = sink_flushes(r->sink);
+	if (!sink_tlb(r->sink))
+		return;
+	tlb_counts(sink_tlb(r->sink), &r->result->tlb);
+	r->result->machine = tlb_machine(sink_tlb(r->sink))->name;
+	if (tlb_failure(sink_tlb(r->sink)))
+		replay_wrong(r, "%s", tlb_failure(sink_tlb(r->sink)));
 }
 
 static void finish(struct replay *r)
@@ -355,7 +363,8 @@ bool replay_run(struct trace_reader *reader, const struct trace_header *header,
 	r.parts_bits = format->page_shift - header->page_shift;
 	r.huge = format->page_shift == header->page_shift && format->bits[0] == REGION_BITS &&
 		 format->leaves & 2;
-	r.sink = sink_open(format, options->keep);
+	r.sink =
+	    sink_open(format, (options->keep ? SINK_KEEP : 0u) | (options->tlb ? SINK_TLB : 0u));
 	if (!r.sink) {
 		replay_wrong(&r, "no simulated memory");
 		return true;

@@ -17,6 +17,7 @@
 #include "tool/replay/shadow.h"
 #include "tool/replay/vmas.h"
 #include "tool/sink/sink.h"
+#include "tool/tlb/tlb.h"
 #include "tool/trace/trace.h"
 
 /* Rules that can be left out, by their number in docs/replay-rules.md: to see what they are for. */
@@ -36,6 +37,7 @@ struct replay_options {
 	enum replay_thp thp;
 	bool no_checkpoint_scans; /* pages are known from faults and scans before calls alone */
 	bool keep;                /* operations are kept, to be timed */
+	bool tlb;                 /* each fault is an access through the TLB of its thread's CPU */
 	uint32_t without;         /* bit n: rule n is left out */
 };
 
@@ -89,6 +91,8 @@ struct replay_result {
 	bool cut;          /* the trace has no end: the recorder was killed */
 	int status;        /* the program's */
 	struct sink_times times;
+	struct tlb_counts tlb; /* machine NULL: there are none */
+	const char *machine;   /* whose sizes the TLBs have */
 };
 
 /* One recorded address space. */
@@ -217,6 +221,11 @@ void rules_vmas(struct replay *r, struct mirror *m, const struct trace_event *ev
 /* A call has changed the VMAs, and the kernel's list is what it was: for what went came the like.
  */
 void rules_same_vmas(struct replay *r, struct mirror *m);
+
+/* --- access.c ------------------------------------------------------------------------------- */
+
+/* After a fault: the access that had it goes through the TLB of its thread's CPU. */
+void access_again(struct replay *r, struct mirror *m, const struct trace_event *event);
 
 /* --- verify.c -------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 
 #include <ptdesc/hosted.h>
 
+#include "tool/tlb/tlb.h"
 #include "tool/tool.h"
 
 /* Simulated memory for tables: more than any trace needs; what is not touched costs nothing. */
@@ -29,40 +30,77 @@ static uint64_t arena_bytes(const struct pt_format *format)
 struct sink {
 	const struct pt_format *format;
 	struct pt_hosted *hosted;
+	struct tlb *tlb;
 	struct pt_memory *memory;
 	struct pt_space **spaces; /* by number; NULL: there is none */
 	size_t space_room;
-	bool keep;
+	uint32_t flags; /* enum sink_flags */
 	struct sink_op *ops;
 	size_t op_count;
 	size_t op_room;
 };
 
-struct sink *sink_open(const struct pt_format *format, bool keep)
+static void *address_of(void *ctx, uint64_t pa)
 {
-	struct pt_hosted_config config = {.bytes = arena_bytes(format),
-		.page_shift = format->page_shift,
-		.cpus = 1};
-	struct sink *sink = calloc(1, sizeof(*sink));
-	int error = sink ? pt_hosted_memory_create(&config, &sink->hosted) : -PT_ENOMEM;
+	const struct sink *sink = ctx;
 
+	return pt_hosted_address(sink->hosted, pt_make_pa(pa));
+}
+
+static int open_memory(struct sink *sink)
+{
+	const struct tlb_config tlb = {
+		.format = sink->format,
+		.cpus = SINK_CPUS,
+		.table_bytes = arena_bytes(sink->format),
+		.address = address_of,
+		.ctx = sink,
+		.exact = true,
+	};
+	struct pt_hosted_mmu mmu = {.flush = tlb_flush, .table = tlb_table};
+	struct pt_hosted_config config = {.bytes = tlb.table_bytes,
+		.page_shift = sink->format->page_shift,
+		.cpus = 1};
+
+	if (sink->flags & SINK_TLB && tlb_machine_of(sink->format)) {
+		sink->tlb = tlb_open(&tlb);
+		if (!sink->tlb)
+			return -PT_ENOMEM;
+		mmu.ctx = sink->tlb;
+		config.mmu = &mmu;
+	}
+	return pt_hosted_memory_create(&config, &sink->hosted);
+}
+
+struct sink *sink_open(const struct pt_format *format, uint32_t flags)
+{
+	struct sink *sink = tool_alloc(sizeof(*sink));
+	int error;
+
+	sink->format = format;
+	sink->flags = flags;
+	error = open_memory(sink);
 	if (error) {
 		tool_error("no simulated memory for the tables of %s: %s; is there an address "
 			   "space limit?",
 		    format->name, pt_strerror(error));
+		tlb_close(sink->tlb);
 		free(sink);
 		return NULL;
 	}
-	sink->format = format;
 	sink->memory = pt_hosted_memory(sink->hosted);
-	sink->keep = keep;
 	return sink;
 }
 
 static int destroy(struct sink *sink, uint32_t number)
 {
-	int error = pt_space_destroy(sink->spaces[number], NULL);
+	int error;
 
+	if (sink->tlb)
+		tlb_check(sink->tlb, sink->spaces[number], false);
+	error = pt_space_destroy(sink->spaces[number], NULL);
+	if (sink->tlb)
+		tlb_check(sink->tlb, sink->spaces[number], true);
 	free(sink->spaces[number]);
 	sink->spaces[number] = NULL;
 	return error;
@@ -84,6 +122,7 @@ bool sink_close(struct sink *sink)
 		tool_error("the library leaked on %s: %" PRIu64 " tables, %" PRIu64
 			   " frames, %" PRIu64 " objects",
 		    sink->format->name, leaks.tables, leaks.frames, leaks.objects);
+	tlb_close(sink->tlb);
 	free((void *)sink->spaces);
 	free(sink->ops);
 	free(sink);
@@ -98,6 +137,27 @@ struct pt_space *sink_space(struct sink *sink, uint32_t space)
 struct pt_memory *sink_memory(struct sink *sink)
 {
 	return sink->memory;
+}
+
+struct tlb *sink_tlb(const struct sink *sink)
+{
+	return sink->tlb;
+}
+
+int sink_access(struct sink *sink, uint32_t number, unsigned cpu, uint64_t va, uint32_t access,
+    uint64_t *pa)
+{
+	struct pt_space *space = sink_space(sink, number);
+	struct tlb_result result = {0, 0, 0};
+	int error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+
+	while (error == -PT_EBUSY) {
+		error = pt_access_fault(space, pt_make_va(va), access);
+		if (!error)
+			error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+	}
+	*pa = result.pa;
+	return error;
 }
 
 uint64_t sink_flushes(const struct sink *sink)
@@ -121,7 +181,7 @@ static int make(struct sink *sink, uint32_t number)
 	if (sink->spaces[number])
 		return -PT_EEXIST;
 	space = aligned_alloc(64, (sizeof(*space) + 63) / 64 * 64);
-	error = space ? pt_space_init(space, sink->memory, sink->format, PT_SPACE_MMU, NULL)
+	error = space ? pt_space_init(space, sink->memory, sink->format, PT_SPACE_MMU, space)
 		      : -PT_ENOMEM;
 	if (error)
 		free(space);
@@ -180,7 +240,7 @@ int sink_do(struct sink *sink, const struct sink_op *op)
 {
 	int error = execute(sink, op);
 
-	if (error || !sink->keep)
+	if (error || !(sink->flags & SINK_KEEP))
 		return error;
 	sink->ops = tool_grow(sink->ops, &sink->op_room, sink->op_count + 1, sizeof(*sink->ops));
 	sink->ops[sink->op_count++] = *op;
@@ -211,7 +271,7 @@ static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct
 
 static bool time_once(const struct sink *sink, struct sink_times *times)
 {
-	struct sink *again = sink_open(sink->format, false);
+	struct sink *again = sink_open(sink->format, 0);
 	bool fine = again != NULL;
 
 	*times = (struct sink_times){{0}, {0}, {0}};

@@ -41,6 +41,7 @@ struct sink_op {
 };
 
 struct sink;
+struct tlb;
 
 /* What was done, and how long the library took for it, by kind. */
 struct sink_times {
@@ -49,14 +50,33 @@ struct sink_times {
 	uint64_t ns[SINK_KINDS];
 };
 
-/* NULL, and a message, when the simulated memory cannot be made. keep: operations are kept. */
-struct sink *sink_open(const struct pt_format *format, bool keep);
+/* What a sink has beside spaces. */
+enum sink_flags {
+	SINK_KEEP = 1u << 0, /* operations are kept */
+	SINK_TLB = 1u << 1,  /* CPUs with TLBs, if there is a machine for the format */
+};
+
+/* CPUs that have a TLB each. */
+#define SINK_CPUS 8u
+
+/* NULL, and a message, when the simulated memory cannot be made. */
+struct sink *sink_open(const struct pt_format *format, uint32_t flags);
 
 /* False, and a message, when the library leaked. NULL is fine. */
 bool sink_close(struct sink *sink);
 
 /* Does an operation. 0, or the library's error; nothing has changed then. */
 int sink_do(struct sink *sink, const struct sink_op *op);
+
+/*
+ * A load or store (PT_READ, PT_WRITE, PT_EXEC) on a CPU with a TLB; *pa is what was reached. Errors
+ * are those of tlb_access and pt_access_fault.
+ */
+int sink_access(struct sink *sink, uint32_t space, unsigned cpu, uint64_t va, uint32_t access,
+    uint64_t *pa);
+
+/* The TLBs; NULL: there are none. */
+struct tlb *sink_tlb(const struct sink *sink);
 
 /* The space of a number, or NULL. */
 struct pt_space *sink_space(struct sink *sink, uint32_t space);
