@@ -175,6 +175,36 @@ static void print_tlbs(const struct replay_report *report)
 		print_tlb(&report->rows[i]);
 }
 
+static void print_crew(const struct replay_row *row)
+{
+	const struct sink_crew *crew = &row->result.crew;
+
+	if (crew->threads < 2)
+		return;
+	printf("%-16s %7u %8" PRIu64 " of %" PRIu64, row->format->name, crew->threads, crew->same,
+	    crew->checkpoints);
+	if (crew->kernels)
+		printf(" (VmPTE %" PRIu64 " of %" PRIu64 ")", crew->equal, crew->kernels);
+	printf(", %" PRIu64 " spaces, %" PRIu64 " pages; %" PRIu64 " of %" PRIu64
+	       " ordered; %.2f ms, %.2f with one: %.2f times as fast\n",
+	    crew->spaces, crew->pages, crew->ordered, crew->operations, (double)crew->ns / 1e6,
+	    (double)crew->ns_one / 1e6, crew->ns ? (double)crew->ns_one / (double)crew->ns : 0);
+}
+
+static void print_crews(const struct replay_report *report)
+{
+	const struct sink_crew *first = &report->rows[report->first_shown].result.crew;
+
+	if (first->threads < 2)
+		return;
+	printf("\nThe same by several threads at once (the program had %u): checkpoints with the "
+	       "same tables, spaces and pages\nequal to the model, operations that waited for "
+	       "another thread's, and the time\n%-16s %7s\n",
+	    first->tasks, "FORMAT", "THREADS");
+	for (size_t i = report->first_shown; i < report->count; i++)
+		print_crew(&report->rows[i]);
+}
+
 static void print_times(const struct replay_report *report)
 {
 	static const enum sink_kind by_page[] = {SINK_MAP, SINK_UNMAP, SINK_COPY, SINK_MOVE,
@@ -291,5 +321,6 @@ void replay_report_text(const struct replay_report *report)
 	print_descriptors(report);
 	print_tlbs(report);
 	print_times(report);
+	print_crews(report);
 	print_warnings(report);
 }

@@ -39,10 +39,12 @@ static struct mirror *make(struct replay *r, const struct trace_event *event, co
 	m->number = event->space;
 	m->pid = event->task;
 	snprintf(m->name, sizeof(m->name), "%s", name);
+	m->task = event->task;
 	m->shadow.page_shift = r->header.page_shift;
 	r->mirrors[event->space] = m;
 	r->last = m;
 	r->result->spaces++;
+	sink_task(r->sink, m->task);
 	if (sink_do(r->sink, &op))
 		replay_wrong(r, "the library has no memory for another space");
 	return m;
@@ -50,10 +52,13 @@ static struct mirror *make(struct replay *r, const struct trace_event *event, co
 
 static void drop(struct replay *r, struct mirror *m)
 {
-	const struct sink_op op = {.kind = SINK_DESTROY, .space = m->number};
+	struct sink_op op = {.kind = SINK_DESTROY, .space = m->number};
 	int error;
 
 	verify_space(r, m);
+	if (r->options->threads > 1)
+		verify_digest(r, m, &op);
+	sink_task(r->sink, m->task);
 	error = sink_do(r->sink, &op);
 	if (error)
 		replay_wrong(r, "the library cannot end space %" PRIu32 ": %s", m->number,
@@ -218,6 +223,10 @@ static bool is_comparable(const struct replay *r)
 
 static void checkpoint(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
+	bool compared = is_comparable(r) && !event->check.moved;
+
+	sink_checkpoint(r->sink, m->number,
+	    compared ? event->check.vmpte >> r->header.page_shift : SINK_UNKNOWN);
 	if (event->check.moved)
 		r->result->moved++;
 	else if (is_comparable(r))
@@ -241,6 +250,7 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 	struct mirror *parent = find(r, event->parent);
 	struct mirror *child = make(r, event, parent->name);
 
+	sink_task(r->sink, parent->task);
 	if (parent->edited)
 		rules_same_vmas(r, parent);
 	child->place = parent->place;
@@ -248,9 +258,19 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 	rules_fork(r, child, parent);
 }
 
+/* Scans and lists of VMAs are not any task's: they belong to what comes before them. */
+static bool has_task(const struct trace_event *event)
+{
+	return event->kind == TRACE_CALL || event->kind == TRACE_FAULT ||
+	       event->kind == TRACE_BUS || event->kind == TRACE_CHECK;
+}
+
 /* Events of a space that is there: trace_read has seen to that. */
 static void follow_in(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
+	if (has_task(event))
+		m->task = event->task;
+	sink_task(r->sink, m->task);
 	/* A call's VMAs come right behind it, if they differ. */
 	if (m->edited && event->kind != TRACE_VMAS)
 		rules_same_vmas(r, m);
@@ -348,6 +368,11 @@ static void finish(struct replay *r)
 	take_totals(r);
 	if (r->options->keep && !r->result->wrong[0] && !sink_time(r->sink, &r->result->times))
 		replay_wrong(r, "what went well did not when it was done again");
+	if (r->options->threads > 1 && !r->result->wrong[0]) {
+		sink_parallel(r->sink, r->options->threads, &r->result->crew);
+		if (r->result->crew.wrong[0])
+			replay_wrong(r, "%s", r->result->crew.wrong);
+	}
 	if (!sink_close(r->sink))
 		replay_wrong(r, "the library leaked");
 }

@@ -38,6 +38,7 @@ struct replay_options {
 	bool no_checkpoint_scans; /* pages are known from faults and scans before calls alone */
 	bool keep;                /* operations are kept, to be timed */
 	bool tlb;                 /* each fault is an access through the TLB of its thread's CPU */
+	unsigned threads;         /* most that do it all again at once, if keep; 0, 1: none do */
 	uint32_t without;         /* bit n: rule n is left out */
 };
 
@@ -91,6 +92,7 @@ struct replay_result {
 	bool cut;          /* the trace has no end: the recorder was killed */
 	int status;        /* the program's */
 	struct sink_times times;
+	struct sink_crew crew; /* threads 0: not asked for; 1: the program had one */
 	struct tlb_counts tlb; /* machine NULL: there are none */
 	const char *machine;   /* whose sizes the TLBs have */
 };
@@ -101,6 +103,7 @@ struct mirror {
 	uint32_t pid;
 	char name[TRACE_NAME];
 	char call[160]; /* the last one, for people */
+	uint32_t task;  /* of the last event that tells it */
 	struct vmas vmas;
 	struct shadow shadow;
 	struct place place;
@@ -231,5 +234,8 @@ void access_again(struct replay *r, struct mirror *m, const struct trace_event *
 
 /* Compares every translation of a space with the plain model. */
 void verify_space(struct replay *r, struct mirror *m);
+
+/* The plain model as a number (sink_digest), into the operation that ends its space. */
+void verify_digest(const struct replay *r, const struct mirror *m, struct sink_op *op);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tool/sink/sink.h"
+#include "tool/sink/sink_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,19 +27,6 @@ static uint64_t arena_bytes(const struct pt_format *format)
 	return bytes;
 }
 
-struct sink {
-	const struct pt_format *format;
-	struct pt_hosted *hosted;
-	struct tlb *tlb;
-	struct pt_memory *memory;
-	struct pt_space **spaces; /* by number; NULL: there is none */
-	size_t space_room;
-	uint32_t flags; /* enum sink_flags */
-	struct sink_op *ops;
-	size_t op_count;
-	size_t op_room;
-};
-
 static void *address_of(void *ctx, uint64_t pa)
 {
 	const struct sink *sink = ctx;
@@ -60,7 +47,7 @@ static int open_memory(struct sink *sink)
 	struct pt_hosted_mmu mmu = {.flush = tlb_flush, .table = tlb_table};
 	struct pt_hosted_config config = {.bytes = tlb.table_bytes,
 		.page_shift = sink->format->page_shift,
-		.cpus = 1};
+		.cpus = sink->flags & SINK_MANY ? 0 : 1};
 
 	if (sink->flags & SINK_TLB && tlb_machine_of(sink->format)) {
 		sink->tlb = tlb_open(&tlb);
@@ -125,6 +112,7 @@ bool sink_close(struct sink *sink)
 	tlb_close(sink->tlb);
 	free((void *)sink->spaces);
 	free(sink->ops);
+	free(sink->checks);
 	free(sink);
 	return !error;
 }
@@ -168,16 +156,23 @@ uint64_t sink_flushes(const struct sink *sink)
 	return flushes.calls;
 }
 
-static int make(struct sink *sink, uint32_t number)
+void sink_reserve(struct sink *sink, uint32_t number)
 {
 	size_t room = sink->space_room;
-	struct pt_space *space;
-	int error;
 
 	sink->spaces = (struct pt_space **)tool_grow((void *)sink->spaces, &sink->space_room,
 	    (size_t)number + 1, sizeof(struct pt_space *));
 	for (; room < sink->space_room; room++)
 		sink->spaces[room] = NULL;
+}
+
+static int make(struct sink *sink, uint32_t number)
+{
+	struct pt_space *space;
+	int error;
+
+	if (number >= sink->space_room)
+		sink_reserve(sink, number);
 	if (sink->spaces[number])
 		return -PT_EEXIST;
 	space = aligned_alloc(64, (sizeof(*space) + 63) / 64 * 64);
@@ -225,7 +220,7 @@ static int on_range(struct sink *sink, struct pt_space *space, const struct sink
 	}
 }
 
-static int execute(struct sink *sink, const struct sink_op *op)
+int sink_execute(struct sink *sink, const struct sink_op *op)
 {
 	if (op->kind == SINK_NEW)
 		return make(sink, op->space);
@@ -238,13 +233,34 @@ static int execute(struct sink *sink, const struct sink_op *op)
 
 int sink_do(struct sink *sink, const struct sink_op *op)
 {
-	int error = execute(sink, op);
+	int error = sink_execute(sink, op);
 
 	if (error || !(sink->flags & SINK_KEEP))
 		return error;
 	sink->ops = tool_grow(sink->ops, &sink->op_room, sink->op_count + 1, sizeof(*sink->ops));
-	sink->ops[sink->op_count++] = *op;
+	sink->ops[sink->op_count] = *op;
+	sink->ops[sink->op_count++].task = sink->task;
 	return 0;
+}
+
+void sink_task(struct sink *sink, uint32_t task)
+{
+	sink->task = task;
+}
+
+void sink_checkpoint(struct sink *sink, uint32_t space, uint64_t kernel)
+{
+	struct sink_check *check;
+
+	if (!(sink->flags & SINK_KEEP))
+		return;
+	sink->checks = tool_grow(sink->checks, &sink->check_room, sink->check_count + 1,
+	    sizeof(*sink->checks));
+	check = &sink->checks[sink->check_count++];
+	check->at = sink->op_count;
+	check->space = space;
+	check->kernel = kernel;
+	pt_space_stats(sink->spaces[space], &check->tables);
 }
 
 /* Does operations from at on as long as they are of one kind; *at is then the next. */
@@ -255,7 +271,7 @@ static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct
 
 	for (; *at < from->op_count && from->ops[*at].kind == kind; (*at)++) {
 		const struct sink_op *op = &from->ops[*at];
-		int error = execute(to, op);
+		int error = sink_execute(to, op);
 
 		if (error) {
 			tool_error("%s of %#" PRIx64 " failed when it was done again: %s",

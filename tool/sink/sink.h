@@ -13,7 +13,7 @@
 
 enum sink_kind {
 	SINK_NEW,      /* makes a space */
-	SINK_DESTROY,  /* ends it, with all it maps */
+	SINK_DESTROY,  /* ends it, with all it maps: arg is the digest of end pages (sink_digest) */
 	SINK_MAP,      /* [va, +size) to [arg, +size), level-0 leaves */
 	SINK_MAP_HUGE, /* the same by leaves of level 1 */
 	SINK_REPLACE,  /* SINK_MAP over what is there */
@@ -33,6 +33,7 @@ struct sink_op {
 	uint16_t flags; /* enum pt_flags, beyond those that the kind has anyway */
 	uint32_t space;
 	uint32_t other; /* SINK_COPY: the target */
+	uint32_t task;  /* of the recorded program, that asked for it; set by sink_do */
 	pt_attr attr;   /* SINK_MAP, SINK_REPLACE, SINK_PROTECT */
 	uint64_t va;
 	uint64_t size;
@@ -54,6 +55,7 @@ struct sink_times {
 enum sink_flags {
 	SINK_KEEP = 1u << 0, /* operations are kept */
 	SINK_TLB = 1u << 1,  /* CPUs with TLBs, if there is a machine for the format */
+	SINK_MANY = 1u << 2, /* many threads use it at once */
 };
 
 /* CPUs that have a TLB each. */
@@ -64,6 +66,20 @@ struct sink *sink_open(const struct pt_format *format, uint32_t flags);
 
 /* False, and a message, when the library leaked. NULL is fine. */
 bool sink_close(struct sink *sink);
+
+/* Whose operations those to come are. */
+void sink_task(struct sink *sink, uint32_t task);
+
+/* A checkpoint: the space's tables are counted. kernel: what they should be, SINK_UNKNOWN: no idea.
+ */
+void sink_checkpoint(struct sink *sink, uint32_t space, uint64_t kernel);
+#define SINK_UNKNOWN UINT64_MAX
+
+/*
+ * What a page of the format that is mapped adds to the digest of its space, which is their sum. For
+ * a large leaf each of its pages counts.
+ */
+uint64_t sink_digest(uint64_t va, uint64_t pa, bool write);
 
 /* Does an operation. 0, or the library's error; nothing has changed then. */
 int sink_do(struct sink *sink, const struct sink_op *op);
@@ -91,6 +107,31 @@ uint64_t sink_flushes(const struct sink *sink);
  * operations of one kind. False, and a message, when something fails that did not fail before.
  */
 bool sink_time(const struct sink *sink, struct sink_times *times);
+
+/* What was done by several threads at once, and compared. */
+struct sink_crew {
+	unsigned tasks;   /* of the recorded program, that operations are of */
+	unsigned threads; /* 1: nothing was done */
+	uint64_t checkpoints;
+	uint64_t same;    /* at which each level has the tables that it had with one thread */
+	uint64_t kernels; /* whose number of tables is known from the kernel */
+	uint64_t equal;   /* of these, at which it is that */
+	uint64_t spaces;  /* that were compared with the model at their end */
+	uint64_t pages;   /* translations in them */
+	uint64_t operations;
+	uint64_t ordered; /* of these, behind one of another thread, for they overlap */
+	uint64_t ns;      /* for all operations, without comparisons; best of some rounds */
+	uint64_t ns_one;  /* the same with one thread */
+	char wrong[160];  /* what went wrong; "": nothing */
+};
+
+/*
+ * Does all that was kept again, in memory of its own, by as many threads as there were tasks, at
+ * most so many: each does what its tasks did in their order, and waits only for operations before
+ * it that its own would not be exchangeable with (plan.h). At each checkpoint all join, and tables
+ * are counted; at the end of each space all its translations are compared with the model's digest.
+ */
+void sink_parallel(const struct sink *sink, unsigned most, struct sink_crew *crew);
 
 /* Names for people: "map", "unmap" ... */
 const char *sink_kind_name(enum sink_kind kind);
