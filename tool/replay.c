@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ptdesc/hosted.h>
 
@@ -264,9 +265,16 @@ static int run(struct replayed *replayed, const char **arguments)
 	return status;
 }
 
+static unsigned cpus_here(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus < (long)MOST_THREADS ? (unsigned)cpus : MOST_THREADS;
+}
+
 int command_replay(int argc, const char **argv)
 {
-	struct replayed replayed = {.count = 1, .threads = 8};
+	struct replayed replayed = {.count = 1, .threads = cpus_here()};
 	const struct poptOption table[] = {
 		{"json", 'j', POPT_ARG_NONE, &replayed.json, 0, "JSON Lines", NULL},
 		{"format", 'f', POPT_ARG_STRING, NULL, OPTION_FORMAT,
@@ -278,8 +286,8 @@ int command_replay(int argc, const char **argv)
 			"leave a rule of the kernel's out, to see what it is for; may be repeated",
 			"RULE"},
 		{"threads", 0, POPT_ARG_STRING, NULL, OPTION_THREADS,
-			"once more by as many threads as the program had, at most N; 8 unless "
-			"named, 1: do not",
+			"once more by as many threads as the program had, at most N; as many "
+			"as this machine has CPUs unless named, 1: do not",
 			"N"},
 		POPT_TABLEEND,
 	};

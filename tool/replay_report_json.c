@@ -124,6 +124,25 @@ static json_t *tlb_of(const struct replay_result *result)
 	return object;
 }
 
+static json_t *crew_of(const struct sink_crew *crew)
+{
+	json_t *object = json_object();
+
+	json_put_number(object, "tasks", crew->tasks);
+	json_put_number(object, "threads", crew->threads);
+	json_put_number(object, "operations", crew->operations);
+	json_put_number(object, "ordered", crew->ordered);
+	json_put_number(object, "checkpoints", crew->checkpoints);
+	json_put_number(object, "same_tables", crew->same);
+	json_put_number(object, "vmpte_checkpoints", crew->kernels);
+	json_put_number(object, "vmpte_equal", crew->equal);
+	json_put_number(object, "spaces", crew->spaces);
+	json_put_number(object, "pages", crew->pages);
+	json_put_number(object, "ns", crew->ns);
+	json_put_number(object, "ns_one", crew->ns_one);
+	return object;
+}
+
 static void emit_row(const struct replay_row *row)
 {
 	const struct replay_result *result = &row->result;
@@ -151,6 +170,8 @@ static void emit_row(const struct replay_row *row)
 		json_put_text(object, "wrong", result->wrong);
 	if (result->machine)
 		json_put(object, "tlb", tlb_of(result));
+	if (result->crew.threads > 1)
+		json_put(object, "threads", crew_of(&result->crew));
 	json_put(object, "library", times_of(&result->times));
 	json_emit(object);
 }
