@@ -44,6 +44,7 @@ static const char *const names[] = {
 };
 
 static const struct replay_options options = {.format = &pt_format_x86_64};
+static const struct replay_options with_tlb = {.format = &pt_format_x86_64, .tlb = true};
 static const struct replay_options keeping = {.format = &pt_format_x86_64, .keep = true};
 
 static struct trace_reader *open_trace(unsigned trace, struct trace_header *header)
@@ -64,13 +65,18 @@ static struct trace_reader *open_trace(unsigned trace, struct trace_header *head
 struct replaying {
 	struct trace_reader *reader;
 	struct trace_header header;
+	const struct replay_options *options;
 };
+
+/* arg: the trace, and whether faults go through TLBs. */
+#define THROUGH_TLB 128u
 
 static void *replay_open(unsigned trace)
 {
 	struct replaying *r = bench_memory(sizeof(*r));
 
-	r->reader = open_trace(trace, &r->header);
+	r->reader = open_trace(trace & ~THROUGH_TLB, &r->header);
+	r->options = trace & THROUGH_TLB ? &with_tlb : &options;
 	return r;
 }
 
@@ -84,7 +90,7 @@ static double replay_sample(void *state)
 
 	trace_rewind(r->reader);
 	bench_start(&timer);
-	if (!replay_run(r->reader, &r->header, &options, &result, &error) || result.wrong[0])
+	if (!replay_run(r->reader, &r->header, r->options, &result, &error) || result.wrong[0])
 		bench_die("a trace that cannot be replayed");
 	bench_stop(&timer);
 	for (unsigned kind = 0; kind < TRACE_KINDS; kind++)
@@ -192,6 +198,18 @@ static double program_sample(void *state)
 		.what = "replaying " program ", reading, rules, model and comparison included",    \
 	}
 
+#define REPLAY_TLB(trace, program)                                                                 \
+	{                                                                                          \
+		.name = "tlb-" program,                                                            \
+		.unit = "event",                                                                   \
+		.limit = &untranslated[trace],                                                     \
+		.arg = (trace) | THROUGH_TLB,                                                      \
+		.open = replay_open,                                                               \
+		.sample = replay_sample,                                                           \
+		.close = replay_close,                                                             \
+		.what = "the same, each fault an access through a TLB",                            \
+	}
+
 #define REAL(label, trace, program, op)                                                            \
 	{                                                                                          \
 		.name = "real-" label,                                                             \
@@ -229,6 +247,11 @@ static double program_sample(void *state)
 
 static const struct bench plain[] = {PLAIN("sh", 0), PLAIN("cc", 1), PLAIN("perl", 2)};
 
+static const struct bench untranslated[] = {
+	[NODE] = REPLAY(NODE, "node"),
+	[RUSTC] = REPLAY(RUSTC, "rustc"),
+};
+
 const struct bench bench_traces[] = {
 	REPLAY(SHELL, "shell"),
 	REPLAY(CC, "cc"),
@@ -241,6 +264,8 @@ const struct bench bench_traces[] = {
 	REPLAY(JAVA, "java"),
 	REPLAY(RUSTC, "rustc"),
 	REPLAY(CARGO, "cargo"),
+	REPLAY_TLB(NODE, "node"),
+	REPLAY_TLB(RUSTC, "rustc"),
 	REAL("map", XZ, "xz", SINK_MAP),
 	REAL("unmap", RUSTC, "rustc", SINK_UNMAP),
 	REAL("protect", CC, "cc", SINK_PROTECT),

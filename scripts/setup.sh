@@ -116,6 +116,14 @@ build_asan()
 		-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -- "$@"
 }
 
+# With clang: gcc's sanitizer refuses fences.
+build_clang_tsan()
+{
+	build_in "$release/clang-tsan" --native-file "$root/cross/clang-19.ini" \
+		-Db_sanitize=thread -Db_lundef=false -Doptimization=1 \
+		-Dformats=x86_64,i386-pae,arm64-4k-48,riscv-sv39 -- "$@"
+}
+
 build_clang()
 {
 	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"

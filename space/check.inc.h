@@ -210,6 +210,7 @@ static int op_decode(uint64_t entry, unsigned l, struct pt_entry_info *info)
 		info->size = slot_mask(l) + 1;
 		info->attr = pf_attr_of(e, l);
 		info->run = pf_run(e, l);
+		info->run_size = info->run ? run_mask(l) + 1 : 0;
 	} else {
 		info->kind = PT_ENTRY_INVALID;
 	}

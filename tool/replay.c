@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <ptdesc/hosted.h>
 
 #include "tool/options.h"
 #include "tool/replay_report.h"
@@ -15,10 +18,14 @@
 
 #define MOST_FORMATS 32u
 
+/* One CPU of the hosted port is this thread's. */
+#define MOST_THREADS (PT_HOSTED_CPUS - 1u)
+
 enum option {
 	OPTION_FORMAT = 1,
 	OPTION_THP,
 	OPTION_WITHOUT,
+	OPTION_THREADS,
 };
 
 struct replayed {
@@ -28,6 +35,7 @@ struct replayed {
 	bool named;
 	bool keep_recorded; /* among those to show */
 	enum replay_thp thp;
+	unsigned threads;
 	uint32_t without;
 };
 
@@ -115,6 +123,18 @@ static int leave_out(struct replayed *replayed, const char *text)
 	return TOOL_OK;
 }
 
+static int set_threads(struct replayed *replayed, const char *text)
+{
+	uint64_t threads;
+
+	if (!options_number(text, &threads) || !threads || threads > MOST_THREADS) {
+		tool_error("--threads takes a number from 1 to %u, not %s", MOST_THREADS, text);
+		return TOOL_USAGE;
+	}
+	replayed->threads = (unsigned)threads;
+	return TOOL_OK;
+}
+
 static int take_option(void *ctx, int val, const char *argument)
 {
 	switch (val) {
@@ -122,6 +142,8 @@ static int take_option(void *ctx, int val, const char *argument)
 		return add_formats(ctx, argument);
 	case OPTION_THP:
 		return set_thp(ctx, argument);
+	case OPTION_THREADS:
+		return set_threads(ctx, argument);
 	default:
 		return leave_out(ctx, argument);
 	}
@@ -163,6 +185,8 @@ static int run_all(const struct replayed *replayed, struct trace_reader *reader,
 			.thp = replayed->thp,
 			.no_checkpoint_scans = again,
 			.keep = !again && i >= report->first_shown,
+			.tlb = !again,
+			.threads = !again && i >= report->first_shown ? replayed->threads : 0,
 			.without = replayed->without,
 		};
 
@@ -241,9 +265,16 @@ static int run(struct replayed *replayed, const char **arguments)
 	return status;
 }
 
+static unsigned cpus_here(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus < (long)MOST_THREADS ? (unsigned)cpus : MOST_THREADS;
+}
+
 int command_replay(int argc, const char **argv)
 {
-	struct replayed replayed = {.count = 1};
+	struct replayed replayed = {.count = 1, .threads = cpus_here()};
 	const struct poptOption table[] = {
 		{"json", 'j', POPT_ARG_NONE, &replayed.json, 0, "JSON Lines", NULL},
 		{"format", 'f', POPT_ARG_STRING, NULL, OPTION_FORMAT,
@@ -254,6 +285,10 @@ int command_replay(int argc, const char **argv)
 		{"without", 0, POPT_ARG_STRING, NULL, OPTION_WITHOUT,
 			"leave a rule of the kernel's out, to see what it is for; may be repeated",
 			"RULE"},
+		{"threads", 0, POPT_ARG_STRING, NULL, OPTION_THREADS,
+			"once more by as many threads as the program had, at most N; as many "
+			"as this machine has CPUs unless named, 1: do not",
+			"N"},
 		POPT_TABLEEND,
 	};
 	const struct tool_options options = {

@@ -149,6 +149,62 @@ static void print_costs(const struct replay_report *report)
 		print_row(&report->rows[i]);
 }
 
+static void print_tlb(const struct replay_row *row)
+{
+	const struct tlb_counts *tlb = &row->result.tlb;
+
+	if (!row->result.machine)
+		return;
+	printf("%-16s %-14s", row->format->name, row->result.machine);
+	printf(" %8" PRIu64 " %6" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64, tlb->accesses,
+	    tlb->first + tlb->second, tlb->walks, tlb->walk_loads, tlb->marks);
+	printf(" %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %7" PRIu64 " %6" PRIu64 "\n",
+	    tlb->flush_page, tlb->flush_range, tlb->flush_table, tlb->flush_space,
+	    tlb->killed_leaves, tlb->killed_tables);
+}
+
+static void print_tlbs(const struct replay_report *report)
+{
+	printf("\nThe recorded faults as accesses through TLBs of %u CPUs: found there, walks and "
+	       "the entries they read,\nmarks set; flushes asked for, by the largest thing named; "
+	       "entries that these removed\n%-16s %-14s %8s %6s %8s %8s %8s %6s %6s %6s %6s %7s "
+	       "%6s\n",
+	    SINK_CPUS, "FORMAT", "SIZES OF", "ACCESSES", "FOUND", "WALKS", "LOADS", "MARKS", "PAGE",
+	    "RANGE", "TABLE", "SPACE", "LEAVES", "TABLES");
+	for (size_t i = report->first_shown; i < report->count; i++)
+		print_tlb(&report->rows[i]);
+}
+
+static void print_crew(const struct replay_row *row)
+{
+	const struct sink_crew *crew = &row->result.crew;
+
+	if (crew->threads < 2)
+		return;
+	printf("%-16s %7u %8" PRIu64 " of %" PRIu64, row->format->name, crew->threads, crew->same,
+	    crew->checkpoints);
+	if (crew->kernels)
+		printf(" (VmPTE %" PRIu64 " of %" PRIu64 ")", crew->equal, crew->kernels);
+	printf(", %" PRIu64 " spaces, %" PRIu64 " pages; %" PRIu64 " of %" PRIu64
+	       " ordered; %.2f ms, %.2f with one: %.2f times as fast\n",
+	    crew->spaces, crew->pages, crew->ordered, crew->operations, (double)crew->ns / 1e6,
+	    (double)crew->ns_one / 1e6, crew->ns ? (double)crew->ns_one / (double)crew->ns : 0);
+}
+
+static void print_crews(const struct replay_report *report)
+{
+	const struct sink_crew *first = &report->rows[report->first_shown].result.crew;
+
+	if (first->threads < 2)
+		return;
+	printf("\nThe same by several threads at once (the program had %u): checkpoints with the "
+	       "same tables, spaces and pages\nequal to the model, operations that waited for "
+	       "another thread's, and the time\n%-16s %7s\n",
+	    first->tasks, "FORMAT", "THREADS");
+	for (size_t i = report->first_shown; i < report->count; i++)
+		print_crew(&report->rows[i]);
+}
+
 static void print_times(const struct replay_report *report)
 {
 	static const enum sink_kind by_page[] = {SINK_MAP, SINK_UNMAP, SINK_COPY, SINK_MOVE,
@@ -247,7 +303,8 @@ static void print_warnings(const struct replay_report *report)
 			       "more was taken\n",
 			    row->format->name, row->result.relaxed);
 	}
-	printf("First touches are recorded, not later ones: a trace cannot tell TLB misses.\n");
+	printf("First touches are recorded, not later ones: a trace cannot tell TLB misses, and "
+	       "what the TLBs found predicts no hit rate.\n");
 }
 
 void replay_report_text(const struct replay_report *report)
@@ -262,6 +319,8 @@ void replay_report_text(const struct replay_report *report)
 	print_costs(report);
 	print_verdict(report);
 	print_descriptors(report);
+	print_tlbs(report);
 	print_times(report);
+	print_crews(report);
 	print_warnings(report);
 }

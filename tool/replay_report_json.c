@@ -100,6 +100,49 @@ static json_t *times_of(const struct sink_times *times)
 	return object;
 }
 
+static json_t *tlb_of(const struct replay_result *result)
+{
+	const struct tlb_counts *tlb = &result->tlb;
+	json_t *object = json_object();
+
+	json_put_text(object, "machine", result->machine);
+	json_put_number(object, "cpus", SINK_CPUS);
+	json_put_number(object, "accesses", tlb->accesses);
+	json_put_number(object, "found_first", tlb->first);
+	json_put_number(object, "found_second", tlb->second);
+	json_put_number(object, "walks", tlb->walks);
+	json_put_number(object, "walk_loads", tlb->walk_loads);
+	json_put_number(object, "walk_hits", tlb->walk_hits);
+	json_put_number(object, "marks", tlb->marks);
+	json_put_number(object, "flushes_page", tlb->flush_page);
+	json_put_number(object, "flushes_range", tlb->flush_range);
+	json_put_number(object, "flushes_table", tlb->flush_table);
+	json_put_number(object, "flushes_space", tlb->flush_space);
+	json_put_number(object, "flushes_several_cpus", tlb->several);
+	json_put_number(object, "killed_leaves", tlb->killed_leaves);
+	json_put_number(object, "killed_tables", tlb->killed_tables);
+	return object;
+}
+
+static json_t *crew_of(const struct sink_crew *crew)
+{
+	json_t *object = json_object();
+
+	json_put_number(object, "tasks", crew->tasks);
+	json_put_number(object, "threads", crew->threads);
+	json_put_number(object, "operations", crew->operations);
+	json_put_number(object, "ordered", crew->ordered);
+	json_put_number(object, "checkpoints", crew->checkpoints);
+	json_put_number(object, "same_tables", crew->same);
+	json_put_number(object, "vmpte_checkpoints", crew->kernels);
+	json_put_number(object, "vmpte_equal", crew->equal);
+	json_put_number(object, "spaces", crew->spaces);
+	json_put_number(object, "pages", crew->pages);
+	json_put_number(object, "ns", crew->ns);
+	json_put_number(object, "ns_one", crew->ns_one);
+	return object;
+}
+
 static void emit_row(const struct replay_row *row)
 {
 	const struct replay_result *result = &row->result;
@@ -125,6 +168,10 @@ static void emit_row(const struct replay_row *row)
 	json_put_number(object, "verified", result->verified);
 	if (result->wrong[0])
 		json_put_text(object, "wrong", result->wrong);
+	if (result->machine)
+		json_put(object, "tlb", tlb_of(result));
+	if (result->crew.threads > 1)
+		json_put(object, "threads", crew_of(&result->crew));
 	json_put(object, "library", times_of(&result->times));
 	json_emit(object);
 }

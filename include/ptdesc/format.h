@@ -98,6 +98,7 @@ struct pt_entry_info {
 	uint64_t size; /* bytes that the entry maps, run excluded; leaves */
 	pt_attr attr;  /* leaves */
 	bool run;      /* one of a contiguous run */
+	uint64_t run_size; /* bytes of that run; 0: there is none */
 };
 
 struct pt_format_ops; /* whole operations; space/ops.h */

@@ -2,12 +2,13 @@
 /*
  * The hosted port: page tables in a POSIX process. Physical memory is simulated by an arena of
  * which only what is touched costs anything; CPUs are threads; no MMU walks the tables, so flushes
- * are counted and nothing else. Not freestanding.
+ * are counted, and told to an MMU in software if the caller has one. Not freestanding.
  */
 #ifndef PTDESC_HOSTED_H
 #define PTDESC_HOSTED_H
 
 #include <ptdesc/memory.h>
+#include <ptdesc/port.h>
 #include <ptdesc/types.h>
 
 /* Threads that can use memories at a time, in the whole process. */
@@ -15,6 +16,18 @@
 
 /* A memory with its arena and its port. */
 struct pt_hosted;
+
+/*
+ * An MMU in software, of the caller's: what it is told. Either function may be NULL.
+ * flush is called as pt_port.flush is, by any thread; it returns when nothing that the request
+ * names is cached any more. table is pt_port.table_event: when a table comes to life, and when its
+ * life ends, after its grace period.
+ */
+struct pt_hosted_mmu {
+	void *ctx;
+	void (*flush)(void *ctx, const struct pt_flush *request);
+	int (*table)(void *ctx, pt_pa pa, size_t size, unsigned level, bool start);
+};
 
 /* What to simulate; 0 takes the default named. */
 struct pt_hosted_config {
@@ -26,6 +39,7 @@ struct pt_hosted_config {
 	unsigned magazine;      /* 64 */
 	unsigned classes;       /* 32 */
 	bool boot;              /* stop before pt_memory_online, which the caller then calls */
+	const struct pt_hosted_mmu *mmu; /* NULL: none; copied */
 };
 
 /* Flush requests that the library made; sums over threads, exact when no call is under way. */
@@ -56,6 +70,9 @@ PT_MUST_CHECK int pt_hosted_memory_destroy(struct pt_hosted *hosted, struct pt_l
 void pt_hosted_memory_discard(struct pt_hosted *hosted);
 
 struct pt_memory *pt_hosted_memory(const struct pt_hosted *hosted);
+
+/* Where physical memory can be accessed; pa below what was asked for. For an MMU in software. */
+void *pt_hosted_address(struct pt_hosted *hosted, pt_pa pa);
 
 /*
  * Makes the calling thread a CPU; the lowest number that is unused, the same for all memories. A

@@ -24,6 +24,7 @@ struct pt_hosted {
 	struct pt_memory *memory;
 	void (*stop_hook)(void *ctx, enum pt_stop code, const void *object);
 	void *stop_ctx;
+	struct pt_hosted_mmu mmu; /* functions NULL: there is none */
 	struct flush_counts flushes[PT_HOSTED_CPUS];
 	unsigned nodes;
 };
@@ -96,12 +97,22 @@ static void count(uintptr_t *counter, bool one)
 
 static void flush(void *ctx, const struct pt_flush *request)
 {
+	const struct pt_hosted_mmu *mmu = &hosted_of(ctx)->mmu;
 	struct flush_counts *counts = &hosted_of(ctx)->flushes[port_cpu_pin(NULL, false)];
 
 	count(&counts->calls, true);
 	count(&counts->leaves, request->leaves != 0);
 	count(&counts->tables, request->tables != 0);
 	count(&counts->kernel, request->kernel);
+	if (mmu->flush)
+		mmu->flush(mmu->ctx, request);
+}
+
+static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
+{
+	const struct pt_hosted_mmu *mmu = &hosted_of(ctx)->mmu;
+
+	return mmu->table(mmu->ctx, pa, size, level, start);
 }
 
 static void stop(void *ctx, enum pt_stop code, const void *object)
@@ -154,6 +165,7 @@ static bool layout(struct layout *at, const struct pt_config *core)
 	return at->size <= SIZE_MAX / 2 && arena_size <= SIZE_MAX / 2;
 }
 
+/* Tables are told of only where somebody asked: each event is a call. */
 static struct pt_port port_table(void *arena)
 {
 	struct pt_port port = {
@@ -170,6 +182,7 @@ static struct pt_port port_table(void *arena)
 		.grace_done = port_grace_done,
 		.grace_wait = port_grace_wait,
 		.flush = flush,
+		.table_event = hosted_of(arena)->mmu.table ? table_event : NULL,
 		.stop = stop,
 	};
 
@@ -233,6 +246,8 @@ int pt_hosted_memory_create(const struct pt_hosted_config *config, struct pt_hos
 	h->mapping = mapping;
 	h->mapped = (size_t)at.size;
 	h->nodes = core.nodes;
+	if (config && config->mmu)
+		h->mmu = *config->mmu;
 	error = hosted_init(h, &core, &at, start, config && config->boot);
 	if (error)
 		pt_hosted_memory_discard(h);
@@ -261,6 +276,11 @@ void pt_hosted_memory_discard(struct pt_hosted *hosted)
 struct pt_memory *pt_hosted_memory(const struct pt_hosted *hosted)
 {
 	return hosted->memory;
+}
+
+void *pt_hosted_address(struct pt_hosted *hosted, pt_pa pa)
+{
+	return (char *)(hosted + 1) + pa.v;
 }
 
 void pt_hosted_flushes(const struct pt_hosted *hosted, struct pt_hosted_flushes *flushes)

@@ -148,7 +148,7 @@ static void do_again(const struct sink_log *log, struct sink_log *again)
 {
 	struct flat_reader reader = {log->records, log->records + log->bytes,
 		log->counts.operations + log->counts.looks, SHIFT};
-	struct sink *sink = sink_open(&pt_format_i386, false, again);
+	struct sink *sink = sink_open(&pt_format_i386, 0, again);
 	struct sink_op op;
 	enum flat_next next;
 
@@ -193,7 +193,7 @@ static void test_questions(void **state)
 			.size = PAGE,
 			.arg = PAGE},
 	};
-	struct sink *sink = sink_open(&pt_format_i386, false, NULL);
+	struct sink *sink = sink_open(&pt_format_i386, 0, NULL);
 	struct sink_op look = {.kind = SINK_LOOK, .va = PAGE, .arg = PAGE};
 
 	(void)state;

@@ -5,6 +5,7 @@
 expected.tsv has what each must give: equal at every checkpoint, at least so many without the scans
 at checkpoints, exactly so many by the naive rule. ablation.tsv names, for each rule of
 docs/replay-rules.md, a trace that differs when the rule is left out.
+With --by-threads FORMATS the programs that had threads are replayed by threads, and that alone.
 With --write, expected.tsv is made of what the tool says now, and nothing is judged.
 """
 import json
@@ -16,6 +17,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 TOOL = os.environ.get("PTDESC", str(HERE.parents[1] / "build/tool/ptdesc"))
 RULES = 14
+THREADED = ("cargo", "java", "node", "rustc")
+THREADS = 8
 count = failed = 0
 
 
@@ -51,7 +54,7 @@ def compared(trace, *args):
 
 
 def judge(trace, checkpoints, blind, naive):
-    lines, status, errors = replay(trace, "--format", "all")
+    lines, status, errors = replay(trace, "--format", "all", "--threads", "1")
     if "comparison" not in lines:
         check(f"{trace} can be replayed", errors or f"exit status {status}")
         return
@@ -68,10 +71,25 @@ def judge(trace, checkpoints, blind, naive):
 
 
 def ablate(rule, trace, before):
-    now, _, errors = compared(trace, "--without", rule)
+    now, _, errors = compared(trace, "--threads", "1", "--without", rule)
     fields = ("equal", "equal_without_checkpoint_scans")
     fell = now and any(now[field] < before[field] for field in fields)
     check(f"rule {rule} left out: {trace} differs", not fell and f"it does not: {errors}")
+
+
+def by_threads(trace, spaces, formats):
+    """As many threads as the program had do the same at once: equal at each checkpoint and end."""
+    lines, status, errors = replay(trace, "--format", formats, "--threads", str(THREADS))
+    for line in lines.get("format", []):
+        crew = line.get("threads", {})
+        good = (crew.get("threads", 0) > 2 and crew["checkpoints"] == crew["same_tables"] > 0
+                and crew["spaces"] == spaces
+                and crew["vmpte_equal"] == crew["vmpte_checkpoints"])
+        check(f"{trace} by {crew.get('threads')} threads on {line['format']}: "
+              f"{crew.get('same_tables')} of {crew.get('checkpoints')} checkpoints equal",
+              (status or "wrong" in line or not good) and (crew, line.get("wrong"), errors))
+    check(f"{trace} was done by threads on {formats}",
+          len(lines.get("format", [])) != len(formats.split(",")) and errors)
 
 
 def write():
@@ -96,14 +114,24 @@ def main():
     check("the naive rule fails for six at least", len(fail) < 6 and fail)
     rules = table("ablation.tsv")
     check("every rule is left out once", {int(row[0]) for row in rules} ^ set(range(1, RULES + 1)))
-    before = {trace: compared(trace)[0] for _, trace in rules}
+    before = {trace: compared(trace, "--threads", "1")[0] for _, trace in rules}
     for rule, trace in rules:
         ablate(rule, trace, before[trace])
+    print(f"1..{count}")
+
+
+def threads(formats):
+    for trace in THREADED:
+        (head,) = replay(trace, "--threads", "1")[0]["trace"]
+        by_threads(trace, head["spaces"], formats)
     print(f"1..{count}")
 
 
 if "--write" in sys.argv:
     write()
 else:
-    main()
+    if "--by-threads" in sys.argv:
+        threads(sys.argv[-1])
+    else:
+        main()
     sys.exit(failed != 0)

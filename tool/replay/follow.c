@@ -39,10 +39,12 @@ static struct mirror *make(struct replay *r, const struct trace_event *event, co
 	m->number = event->space;
 	m->pid = event->task;
 	snprintf(m->name, sizeof(m->name), "%s", name);
+	m->task = event->task;
 	m->shadow.page_shift = r->header.page_shift;
 	r->mirrors[event->space] = m;
 	r->last = m;
 	r->result->spaces++;
+	sink_task(r->sink, m->task);
 	if (sink_do(r->sink, &op))
 		replay_wrong(r, "the library has no memory for another space");
 	return m;
@@ -50,11 +52,14 @@ static struct mirror *make(struct replay *r, const struct trace_event *event, co
 
 static void drop(struct replay *r, struct mirror *m)
 {
-	const struct sink_op op = {.kind = SINK_DESTROY, .space = m->number};
+	struct sink_op op = {.kind = SINK_DESTROY, .space = m->number};
 	int error;
 
 	verify_space(r, m);
 	look_at_some(r, m);
+	if (r->options->threads > 1)
+		verify_digest(r, m, &op);
+	sink_task(r->sink, m->task);
 	error = sink_do(r->sink, &op);
 	if (error)
 		replay_wrong(r, "the library cannot end space %" PRIu32 ": %s", m->number,
@@ -219,6 +224,10 @@ static bool is_comparable(const struct replay *r)
 
 static void checkpoint(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
+	bool compared = is_comparable(r) && !event->check.moved;
+
+	sink_checkpoint(r->sink, m->number,
+	    compared ? event->check.vmpte >> r->header.page_shift : SINK_UNKNOWN);
 	if (event->check.moved)
 		r->result->moved++;
 	else if (is_comparable(r))
@@ -243,6 +252,7 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 	struct mirror *parent = find(r, event->parent);
 	struct mirror *child = make(r, event, parent->name);
 
+	sink_task(r->sink, parent->task);
 	if (parent->edited)
 		rules_same_vmas(r, parent);
 	child->place = parent->place;
@@ -250,9 +260,19 @@ static void fork_space(struct replay *r, const struct trace_event *event)
 	rules_fork(r, child, parent);
 }
 
+/* Scans and lists of VMAs are not any task's: they belong to what comes before them. */
+static bool has_task(const struct trace_event *event)
+{
+	return event->kind == TRACE_CALL || event->kind == TRACE_FAULT ||
+	       event->kind == TRACE_BUS || event->kind == TRACE_CHECK;
+}
+
 /* Events of a space that is there: trace_read has seen to that. */
 static void follow_in(struct replay *r, struct mirror *m, const struct trace_event *event)
 {
+	if (has_task(event))
+		m->task = event->task;
+	sink_task(r->sink, m->task);
 	/* A call's VMAs come right behind it, if they differ. */
 	if (m->edited && event->kind != TRACE_VMAS)
 		rules_same_vmas(r, m);
@@ -266,6 +286,8 @@ static void follow_in(struct replay *r, struct mirror *m, const struct trace_eve
 		break;
 	case TRACE_FAULT:
 		rules_fault(r, m, event->va);
+		if (sink_tlb(r->sink))
+			access_again(r, m, event);
 		break;
 	case TRACE_BUS:
 		rules_bus(r, m, event->va);
@@ -331,6 +353,12 @@ static void take_totals(struct replay *r)
 	r->result->misses = memory.magazine_misses;
 	r->result->relaxed = memory.relaxed;
 	r->result->flushes = sink_flushes(r->sink);
+	if (!sink_tlb(r->sink))
+		return;
+	tlb_counts(sink_tlb(r->sink), &r->result->tlb);
+	r->result->machine = tlb_machine(sink_tlb(r->sink))->name;
+	if (tlb_failure(sink_tlb(r->sink)))
+		replay_wrong(r, "%s", tlb_failure(sink_tlb(r->sink)));
 }
 
 static void finish(struct replay *r)
@@ -342,6 +370,11 @@ static void finish(struct replay *r)
 	take_totals(r);
 	if (r->options->keep && !r->result->wrong[0] && !sink_time(r->sink, &r->result->times))
 		replay_wrong(r, "what went well did not when it was done again");
+	if (r->options->threads > 1 && !r->result->wrong[0]) {
+		sink_parallel(r->sink, r->options->threads, &r->result->crew);
+		if (r->result->crew.wrong[0])
+			replay_wrong(r, "%s", r->result->crew.wrong);
+	}
 	if (!sink_close(r->sink))
 		replay_wrong(r, "the library leaked");
 }
@@ -357,7 +390,8 @@ bool replay_run(struct trace_reader *reader, const struct trace_header *header,
 	r.parts_bits = format->page_shift - header->page_shift;
 	r.huge = format->page_shift == header->page_shift && format->bits[0] == REGION_BITS &&
 		 format->leaves & 2;
-	r.sink = sink_open(format, options->keep, options->log);
+	r.sink = sink_open(format,
+	    (options->keep ? SINK_KEEP : 0u) | (options->tlb ? SINK_TLB : 0u), options->log);
 	if (!r.sink) {
 		replay_wrong(&r, "no simulated memory");
 		return true;

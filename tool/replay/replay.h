@@ -17,6 +17,7 @@
 #include "tool/replay/shadow.h"
 #include "tool/replay/vmas.h"
 #include "tool/sink/sink.h"
+#include "tool/tlb/tlb.h"
 #include "tool/trace/trace.h"
 
 /* Rules that can be left out, by their number in docs/replay-rules.md: to see what they are for. */
@@ -38,6 +39,8 @@ struct replay_options {
 	bool keep;                /* operations are kept, to be timed */
 	struct sink_log *log;     /* they are written there, with questions among them; or NULL */
 	uint64_t room;            /* addresses from here on are not the program's; 0: none */
+	bool tlb;                 /* each fault is an access through the TLB of its thread's CPU */
+	unsigned threads;         /* most that do it all again at once, if keep; 0, 1: none do */
 	uint32_t without;         /* bit n: rule n is left out */
 };
 
@@ -91,6 +94,9 @@ struct replay_result {
 	bool cut;          /* the trace has no end: the recorder was killed */
 	int status;        /* the program's */
 	struct sink_times times;
+	struct sink_crew crew; /* threads 0: not asked for; 1: the program had one */
+	struct tlb_counts tlb; /* machine NULL: there are none */
+	const char *machine;   /* whose sizes the TLBs have */
 };
 
 /* One recorded address space. */
@@ -99,6 +105,7 @@ struct mirror {
 	uint32_t pid;
 	char name[TRACE_NAME];
 	char call[160]; /* the last one, for people */
+	uint32_t task;  /* of the last event that tells it */
 	struct vmas vmas;
 	struct shadow shadow;
 	struct place place;
@@ -221,10 +228,18 @@ void rules_vmas(struct replay *r, struct mirror *m, const struct trace_event *ev
  */
 void rules_same_vmas(struct replay *r, struct mirror *m);
 
+/* --- access.c ------------------------------------------------------------------------------- */
+
+/* After a fault: the access that had it goes through the TLB of its thread's CPU. */
+void access_again(struct replay *r, struct mirror *m, const struct trace_event *event);
+
 /* --- verify.c -------------------------------------------------------------------------------- */
 
 /* Compares every translation of a space with the plain model. */
 void verify_space(struct replay *r, struct mirror *m);
+
+/* The plain model as a number (sink_digest), into the operation that ends its space. */
+void verify_digest(const struct replay *r, const struct mirror *m, struct sink_op *op);
 
 /* --- look.c ---------------------------------------------------------------------------------- */
 

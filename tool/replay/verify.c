@@ -79,3 +79,30 @@ void verify_space(struct replay *r, struct mirror *m)
 		replay_wrong(r, "%s[%" PRIu32 "]: %s at %#" PRIx64, m->name, m->pid, report.what,
 		    report.va.v);
 }
+
+static void add_region(const struct replay *r, const struct mirror *m, const struct region *region,
+    struct sink_op *op)
+{
+	const unsigned parts = 1u << r->parts_bits;
+	const uint64_t mask = (UINT64_C(1) << r->options->format->page_shift) - 1;
+
+	for (unsigned i = 0; i < REGION_PAGES; i++) {
+		uint64_t va = region_va(&m->shadow, region) + ((uint64_t)i << r->header.page_shift);
+		uint64_t pa = (uint64_t)region->frame[i] << r->header.page_shift;
+		bool write = !r->parts_bits && region_bit(region->write, i);
+
+		/* A page of the format counts with the first of its parts that is there. */
+		if (!region_bit(region->page, i) || !place_va(&m->place, va, &va) ||
+		    region_any(region->page, i & ~(parts - 1), i & (parts - 1)))
+			continue;
+		op->arg += sink_digest(va & ~mask, pa & ~mask, write);
+		op->end++;
+	}
+}
+
+void verify_digest(const struct replay *r, const struct mirror *m, struct sink_op *op)
+{
+	op->flags = !r->parts_bits;
+	for (size_t i = 0; i < m->shadow.count; i++)
+		add_region(r, m, m->shadow.at[i], op);
+}

@@ -150,6 +150,7 @@ static void set_op(struct sink_op *op, const uint64_t all[FIELDS], unsigned shif
 {
 	op->space = (uint32_t)all[SPACE];
 	op->other = (uint32_t)all[OTHER];
+	op->task = 0;
 	op->level = (uint8_t)all[LEVEL];
 	op->flags = (uint16_t)all[FLAGS];
 	op->attr.flags = (uint32_t)all[ATTR];

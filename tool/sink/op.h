@@ -12,7 +12,7 @@
 
 enum sink_kind {
 	SINK_NEW,      /* makes a space */
-	SINK_DESTROY,  /* ends it, with all it maps */
+	SINK_DESTROY,  /* ends it, with all it maps: arg is the digest of end pages (sink_digest) */
 	SINK_MAP,      /* [va, +size) to [arg, +size), level-0 leaves */
 	SINK_MAP_HUGE, /* the same by leaves of level 1 */
 	SINK_REPLACE,  /* SINK_MAP over what is there */
@@ -40,6 +40,7 @@ struct sink_op {
 	uint16_t flags; /* enum pt_flags, beyond those that the kind has anyway */
 	uint32_t space;
 	uint32_t other; /* SINK_COPY: the target */
+	uint32_t task;  /* of the recorded program, that asked for it; set by sink_do */
 	pt_attr attr;   /* SINK_MAP, SINK_REPLACE, SINK_PROTECT */
 	uint64_t va;
 	uint64_t size;

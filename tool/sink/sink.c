@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "tool/sink/sink.h"
+#include "tool/sink/sink_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include <ptdesc/hosted.h>
 
+#include "tool/tlb/tlb.h"
 #include "tool/tool.h"
 
 /* Simulated memory for tables: more than any trace needs; what is not touched costs nothing. */
@@ -26,45 +27,68 @@ static uint64_t arena_bytes(const struct pt_format *format)
 	return bytes;
 }
 
-struct sink {
-	const struct pt_format *format;
-	struct pt_hosted *hosted;
-	struct pt_memory *memory;
-	struct pt_space **spaces; /* by number; NULL: there is none */
-	size_t space_room;
-	struct sink_log *log;
-	bool keep;
-	struct sink_op *ops;
-	size_t op_count;
-	size_t op_room;
-};
-
-struct sink *sink_open(const struct pt_format *format, bool keep, struct sink_log *log)
+static void *address_of(void *ctx, uint64_t pa)
 {
-	struct pt_hosted_config config = {.bytes = arena_bytes(format),
-		.page_shift = format->page_shift,
-		.cpus = 1};
-	struct sink *sink = calloc(1, sizeof(*sink));
-	int error = sink ? pt_hosted_memory_create(&config, &sink->hosted) : -PT_ENOMEM;
+	const struct sink *sink = ctx;
 
+	return pt_hosted_address(sink->hosted, pt_make_pa(pa));
+}
+
+static int open_memory(struct sink *sink)
+{
+	const struct tlb_config tlb = {
+		.format = sink->format,
+		.cpus = SINK_CPUS,
+		.table_bytes = arena_bytes(sink->format),
+		.address = address_of,
+		.ctx = sink,
+		.exact = true,
+	};
+	struct pt_hosted_mmu mmu = {.flush = tlb_flush, .table = tlb_table};
+	struct pt_hosted_config config = {.bytes = tlb.table_bytes,
+		.page_shift = sink->format->page_shift,
+		.cpus = sink->flags & SINK_MANY ? 0 : 1};
+
+	if (sink->flags & SINK_TLB && tlb_machine_of(sink->format)) {
+		sink->tlb = tlb_open(&tlb);
+		if (!sink->tlb)
+			return -PT_ENOMEM;
+		mmu.ctx = sink->tlb;
+		config.mmu = &mmu;
+	}
+	return pt_hosted_memory_create(&config, &sink->hosted);
+}
+
+struct sink *sink_open(const struct pt_format *format, uint32_t flags, struct sink_log *log)
+{
+	struct sink *sink = tool_alloc(sizeof(*sink));
+	int error;
+
+	sink->format = format;
+	sink->flags = flags;
+	error = open_memory(sink);
 	if (error) {
 		tool_error("no simulated memory for the tables of %s: %s; is there an address "
 			   "space limit?",
 		    format->name, pt_strerror(error));
+		tlb_close(sink->tlb);
 		free(sink);
 		return NULL;
 	}
-	sink->format = format;
 	sink->memory = pt_hosted_memory(sink->hosted);
-	sink->keep = keep;
 	sink->log = log;
 	return sink;
 }
 
 static int destroy(struct sink *sink, uint32_t number)
 {
-	int error = pt_space_destroy(sink->spaces[number], NULL);
+	int error;
 
+	if (sink->tlb)
+		tlb_check(sink->tlb, sink->spaces[number], false);
+	error = pt_space_destroy(sink->spaces[number], NULL);
+	if (sink->tlb)
+		tlb_check(sink->tlb, sink->spaces[number], true);
 	free(sink->spaces[number]);
 	sink->spaces[number] = NULL;
 	return error;
@@ -86,8 +110,10 @@ bool sink_close(struct sink *sink)
 		tool_error("the library leaked on %s: %" PRIu64 " tables, %" PRIu64
 			   " frames, %" PRIu64 " objects",
 		    sink->format->name, leaks.tables, leaks.frames, leaks.objects);
+	tlb_close(sink->tlb);
 	free((void *)sink->spaces);
 	free(sink->ops);
+	free(sink->checks);
 	free(sink);
 	return !error;
 }
@@ -102,6 +128,27 @@ struct pt_memory *sink_memory(struct sink *sink)
 	return sink->memory;
 }
 
+struct tlb *sink_tlb(const struct sink *sink)
+{
+	return sink->tlb;
+}
+
+int sink_access(struct sink *sink, uint32_t number, unsigned cpu, uint64_t va, uint32_t access,
+    uint64_t *pa)
+{
+	struct pt_space *space = sink_space(sink, number);
+	struct tlb_result result = {0, 0, 0};
+	int error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+
+	while (error == -PT_EBUSY) {
+		error = pt_access_fault(space, pt_make_va(va), access);
+		if (!error)
+			error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+	}
+	*pa = result.pa;
+	return error;
+}
+
 uint64_t sink_flushes(const struct sink *sink)
 {
 	struct pt_hosted_flushes flushes;
@@ -110,20 +157,27 @@ uint64_t sink_flushes(const struct sink *sink)
 	return flushes.calls;
 }
 
-static int make(struct sink *sink, uint32_t number)
+void sink_reserve(struct sink *sink, uint32_t number)
 {
 	size_t room = sink->space_room;
-	struct pt_space *space;
-	int error;
 
 	sink->spaces = (struct pt_space **)tool_grow((void *)sink->spaces, &sink->space_room,
 	    (size_t)number + 1, sizeof(struct pt_space *));
 	for (; room < sink->space_room; room++)
 		sink->spaces[room] = NULL;
+}
+
+static int make(struct sink *sink, uint32_t number)
+{
+	struct pt_space *space;
+	int error;
+
+	if (number >= sink->space_room)
+		sink_reserve(sink, number);
 	if (sink->spaces[number])
 		return -PT_EEXIST;
 	space = aligned_alloc(64, (sizeof(*space) + 63) / 64 * 64);
-	error = space ? pt_space_init(space, sink->memory, sink->format, PT_SPACE_MMU, NULL)
+	error = space ? pt_space_init(space, sink->memory, sink->format, PT_SPACE_MMU, space)
 		      : -PT_ENOMEM;
 	if (error)
 		free(space);
@@ -140,7 +194,7 @@ static int look(const struct pt_space *space, const struct sink_op *op)
 	return sink_answers(space, op, &t, &error) ? 0 : -PT_EINVAL;
 }
 
-static int execute(struct sink *sink, const struct sink_op *op)
+int sink_execute(struct sink *sink, const struct sink_op *op)
 {
 	if (op->kind == SINK_NEW)
 		return make(sink, op->space);
@@ -176,7 +230,7 @@ static int execute_logged(struct sink *sink, const struct sink_op *op)
 
 	sink_counts_leave(counts, sink_space(sink, op->space));
 	sink_counts_leave(counts, copies ? sink_space(sink, op->other) : NULL);
-	error = execute(sink, op);
+	error = sink_execute(sink, op);
 	sink_counts_enter(counts, sink_space(sink, op->space));
 	sink_counts_enter(counts, copies ? sink_space(sink, op->other) : NULL);
 	return error ? error : log_op(sink->log, op, sink->format->page_shift);
@@ -184,13 +238,34 @@ static int execute_logged(struct sink *sink, const struct sink_op *op)
 
 int sink_do(struct sink *sink, const struct sink_op *op)
 {
-	int error = sink->log ? execute_logged(sink, op) : execute(sink, op);
+	int error = sink->log ? execute_logged(sink, op) : sink_execute(sink, op);
 
-	if (error || !sink->keep)
+	if (error || !(sink->flags & SINK_KEEP))
 		return error;
 	sink->ops = tool_grow(sink->ops, &sink->op_room, sink->op_count + 1, sizeof(*sink->ops));
-	sink->ops[sink->op_count++] = *op;
+	sink->ops[sink->op_count] = *op;
+	sink->ops[sink->op_count++].task = sink->task;
 	return 0;
+}
+
+void sink_task(struct sink *sink, uint32_t task)
+{
+	sink->task = task;
+}
+
+void sink_checkpoint(struct sink *sink, uint32_t space, uint64_t kernel)
+{
+	struct sink_check *check;
+
+	if (!(sink->flags & SINK_KEEP))
+		return;
+	sink->checks = tool_grow(sink->checks, &sink->check_room, sink->check_count + 1,
+	    sizeof(*sink->checks));
+	check = &sink->checks[sink->check_count++];
+	check->at = sink->op_count;
+	check->space = space;
+	check->kernel = kernel;
+	pt_space_stats(sink->spaces[space], &check->tables);
 }
 
 /* Does operations from at on as long as they are of one kind; *at is then the next. */
@@ -201,7 +276,7 @@ static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct
 
 	for (; *at < from->op_count && from->ops[*at].kind == kind; (*at)++) {
 		const struct sink_op *op = &from->ops[*at];
-		int error = execute(to, op);
+		int error = sink_execute(to, op);
 
 		if (error) {
 			tool_error("%s of %#" PRIx64 " failed when it was done again: %s",
@@ -217,7 +292,7 @@ static bool stretch(const struct sink *from, struct sink *to, size_t *at, struct
 
 static bool time_once(const struct sink *sink, struct sink_times *times)
 {
-	struct sink *again = sink_open(sink->format, false, NULL);
+	struct sink *again = sink_open(sink->format, 0, NULL);
 	bool fine = again != NULL;
 
 	*times = (struct sink_times){{0}, {0}, {0}};
