@@ -76,6 +76,7 @@ static const struct kind kinds[] = {
 	{step_walk, 3},
 	{step_grace, 2},
 	{step_set_memory, 4},
+	{step_wrong, 6},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

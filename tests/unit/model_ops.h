@@ -86,5 +86,6 @@ struct span step_copy(struct model *m);
 struct span step_move(struct model *m);
 struct span step_share(struct model *m);
 struct span step_unshare(struct model *m);
+struct span step_wrong(struct model *m);
 
 #endif

@@ -50,7 +50,7 @@ static void run(unsigned number, const struct pt_format *format, uint32_t flags,
 	    format->name, model_mode_name(flags), (unsigned long long)a->seed,
 	    (unsigned long long)a->ops, (unsigned long long)done);
 	printf("#");
-	for (unsigned i = 0; i < 21; i++)
+	for (unsigned i = 0; i < 22; i++)
 		printf(" %llu", (unsigned long long)m->done[i]);
 	printf("; %llu walks\n", (unsigned long long)m->mmu.walks);
 	fflush(stdout);
