@@ -165,7 +165,7 @@ void model_open(struct model *m, const struct pt_format *format, uint32_t flags)
 	m->flags = flags;
 	choose_attrs(m);
 	choose_windows(m);
-	test_port_open(&m->port, format->page_shift, small ? 8 : 2, small ? 12 : 10, 8);
+	test_port_open(&m->port, format->page_shift, small ? 8 : 2, small ? 12 : 8, 8);
 	soft_mmu_init(&m->mmu, &m->port, format);
 	m->want.frame = table_of(m->pages, sizeof(*m->want.frame));
 	m->got.frame = table_of(m->pages, sizeof(*m->got.frame));
