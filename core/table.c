@@ -64,12 +64,12 @@ static void class_derive(const struct pt_memory *memory, const struct pt_table_c
 	class->frag_shift = (uint8_t)(shift < page_shift ? shift : 0);
 }
 
-/* Alignment is not compared: it is in order and frag_shift. */
+/* Alignment is not compared: what it changes is in frag_shift. Order follows from size. */
 static bool class_equal(const struct pt_class *a, const struct pt_class *b)
 {
 	return a->spec.size == b->spec.size && a->spec.empty == b->spec.empty &&
 	       a->spec.max_pa == b->spec.max_pa && a->spec.entry_bytes == b->spec.entry_bytes &&
-	       a->order == b->order && a->frag_shift == b->frag_shift;
+	       a->frag_shift == b->frag_shift;
 }
 
 /* Finds or adds a class; memory->lock is held. */

@@ -129,6 +129,14 @@ build_clang()
 	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"
 }
 
+# Counts what is reached, in core/ alone: other rooms are compiled from too many places.
+build_coverage()
+{
+	build_in "$release/coverage" --native-file "$root/cross/clang-19.ini" -Db_lundef=false \
+		"-Dc_args=['-fprofile-instr-generate','-fcoverage-mapping','-fcoverage-mcdc','-fprofile-list=$root/scripts/coverage-core.txt']" \
+		-Dc_link_args=-fprofile-instr-generate -- "$@"
+}
+
 # build_bare MACHINE TARGET...: what runs on a machine without a system.
 build_bare()
 {

@@ -55,6 +55,8 @@ struct model {
 	unsigned attrs;
 	uint64_t seed;
 	uint64_t rng;
+	const uint8_t *bytes; /* not NULL: where numbers come from, and how many are left */
+	size_t left;
 	uint64_t ops;
 	uint64_t done[32]; /* operations that succeeded, by kind */
 	bool trace;
@@ -66,7 +68,23 @@ struct model {
 	char what[256]; /* the operation under way */
 };
 
-/* Random numbers. */
+/* How the spaces of a run are used: no MMU walks them; one does; and they are a kernel's. */
+struct model_mode {
+	const char *name;
+	uint32_t flags;
+};
+
+#define MODEL_MODES 3u
+extern const struct model_mode model_modes[MODEL_MODES];
+const char *model_mode_name(uint32_t flags);
+
+/* Opens a model with its memory and spaces; the caller then says where its numbers come from. */
+void model_open(struct model *m, const struct pt_format *format, uint32_t flags);
+
+/* Ends it. Fails if anything leaked. */
+void model_close(struct model *m);
+
+/* Numbers: random ones, or the bytes given. */
 uint64_t model_random(struct model *m, uint64_t below);
 bool model_chance(struct model *m, unsigned percent);
 

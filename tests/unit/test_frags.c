@@ -265,6 +265,26 @@ static void test_misuse_stops(void **state)
 
 #endif
 
+/* A frame is cut into so many tables at most; the rest of it is nobody's. */
+static void test_the_rest_of_a_frame_is_no_table(void **state)
+{
+	struct pt_config config = kit_config();
+	struct ptdesc *pt;
+	struct kit kit;
+	uint64_t frame;
+
+	(void)state;
+	config.page_shift = 16;
+	config.section_shift = 7;
+	kit_open(&kit, &config, NULL);
+	pt = alloc(&kit, kit_class(&kit, 64, 0, 8));
+	frame = ptdesc_pfn(pt) << 16;
+	assert_non_null(pt_desc_find(kit.memory, frame));
+	assert_null(pt_desc_find(kit.memory, frame + UINT64_C(256) * 64));
+	free_now(&kit, pt);
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_a_whole_frame_pending),
 		cmocka_unit_test(test_fragments_are_tables_like_others),
 		cmocka_unit_test(test_unused_slots_are_no_tables),
+		cmocka_unit_test(test_the_rest_of_a_frame_is_no_table),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_misuse_stops),
 #endif

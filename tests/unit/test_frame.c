@@ -665,6 +665,10 @@ static void test_own_frames_and_words(void **state)
 	config.nodes = 2;
 	kit_open_boot(&kit, &config, 0, 0, own_port);
 	kit.memory->stage = PT_STAGE_ONLINE;
+	typed =
+	    memdesc_alloc_pages(kit.memory, 0, 0, memdesc_create(descriptor, MEMDESC_PAGE_TABLE));
+	assert_ptr_equal(pt_desc_linked(kit.memory, typed << 12, 12, true), descriptor);
+	memdesc_free_pages(kit.memory, typed, 0);
 	typed = memdesc_alloc_pages(kit.memory, 0, 2, memdesc);
 	assert_int_equal(own_frames.node, -1);
 	for (unsigned i = 0; i < 4; i++)
@@ -727,6 +731,9 @@ static void test_own_frames_in_a_section(void **state)
 	assert_int_equal(kit_stats(&kit).free_frames, 0);
 	pfn = memdesc_alloc_pages(kit.memory, 0, 1, memdesc_create(descriptor, 8));
 	assert_int_equal(kit_type(&kit, pfn + 1), 8);
+	memdesc_free_pages(kit.memory, pfn, 1);
+	pfn = memdesc_alloc_pages(kit.memory, 0, 1, memdesc_create(descriptor, MEMDESC_PAGE_TABLE));
+	assert_ptr_equal(pt_desc_linked(kit.memory, pfn << 12, 12, true), descriptor);
 	assert_int_equal(pt_section_remove(kit.memory, OWN_FIRST & ~UINT64_C(1023)), -PT_EBUSY);
 	memdesc_free_pages(kit.memory, pfn, 1);
 	assert_int_equal(pt_section_remove(kit.memory, OWN_FIRST & ~UINT64_C(1023)), 0);

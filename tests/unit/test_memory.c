@@ -453,6 +453,35 @@ static void test_stop_without_a_port(void **state)
 	kit_close(&kit);
 }
 
+static void test_stop(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, NULL);
+	assert_int_equal(KIT_STOP_CODE(&kit, pt_stop(kit.memory, PT_STOP_BAD_CACHE, NULL)),
+	    PT_STOP_BAD_CACHE);
+	kit_close(&kit);
+}
+
+/* A table made on one CPU and freed on another, while the CPUs' counts are read one by one. */
+static void test_sums_are_not_below_zero(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, NULL);
+	kit.memory->cpus[1].tables_count = -1;
+	kit.memory->cpus[1].node_tables[0] = -1;
+	assert_int_equal(kit_stats(&kit).tables, 0);
+	assert_int_equal(pt_node_table_frames(kit.memory, 0), 0);
+	kit.memory->cpus[1].tables_count = 0;
+	kit.memory->cpus[1].node_tables[0] = 0;
+	kit_close(&kit);
+}
+
 static void test_a_cpu_that_does_not_exist(void **state)
 {
 	(void)state;
@@ -489,6 +518,8 @@ int main(void)
 		cmocka_unit_test(test_the_port_says_which_node_is_near),
 		cmocka_unit_test(test_deferred_tables_are_counted),
 		cmocka_unit_test(test_stop_without_a_port),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_sums_are_not_below_zero),
 		cmocka_unit_test(test_a_cpu_that_does_not_exist),
 	};
 

@@ -118,6 +118,8 @@ static void test_what_is_no_table(void **state)
 	assert_null(ptdesc_from_pa(kit.memory, pt_make_pa(0)));
 	assert_null(ptdesc_from_pa(kit.memory, pt_make_pa(UINT64_MAX)));
 	assert_null(ptdesc_from_virt(kit.memory, kit_virt(&kit, pt_make_pa(pfn << 12))));
+	assert_null(pt_desc(kit.memory, UINT64_MAX));
+	assert_null(pt_desc(kit.memory, pfn << 12));
 	assert_null(ptdesc_from_virt(kit.memory, NULL));
 	assert_null(ptdesc_lock_of(kit.memory, NULL));
 	pagetable_free_addr(kit.memory, NULL, NULL);
@@ -146,6 +148,39 @@ static void test_locks(void **state)
 	assert_int_equal(KIT_STOP_CODE(&kit, pagetable_dtor(kit.memory, pt)), PT_STOP_LOCKED);
 	ptdesc_unlock(kit.memory, pt);
 #endif
+	release(&kit, pt);
+	kit_close(&kit);
+}
+
+static void let_go(void *ctx, const uint32_t *address, uint32_t value)
+{
+	struct kit *kit = ctx;
+
+	assert_int_equal(*address, value);
+	kit->waits++;
+	*(uint32_t *)(uintptr_t)address = kit->waits < 3 ? value : 0;
+}
+
+static void that_lets_go(struct pt_port *port)
+{
+	port->wait_while = let_go;
+}
+
+/* The port is asked to wait for as long as somebody else has the lock. */
+static void test_a_held_lock_is_waited_for(void **state)
+{
+	struct pt_config config = kit_config();
+	struct ptdesc *pt;
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, that_lets_go);
+	pt = alloc(&kit, kit_class(&kit, 4096, 0, 8), 0);
+	pt->lock = 1;
+	ptdesc_lock(kit.memory, pt);
+	assert_int_equal(kit.waits, 3);
+	assert_int_equal(pt->lock, 1);
+	ptdesc_unlock(kit.memory, pt);
 	release(&kit, pt);
 	kit_close(&kit);
 }
@@ -181,6 +216,10 @@ static void test_the_port_is_told_once_for_each_use(void **state)
 	assert_int_equal(kit.starts, 2);
 	assert_null(pt->space);
 	pagetable_dtor(kit.memory, pt);
+	assert_int_equal(kit.stops, 2);
+	/* Of what is over already nothing is told, and a hardened build stops. */
+	assert_int_equal(KIT_STOP_CODE(&kit, pagetable_dtor(kit.memory, pt)),
+	    PT_HARDENED_BUILD ? PT_STOP_BAD_STATE : 0);
 	assert_int_equal(kit.stops, 2);
 	release(&kit, pt);
 	assert_int_equal(kit.stops, 2);
@@ -300,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_finds_its_descriptor),
 		cmocka_unit_test(test_what_is_no_table),
 		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_a_held_lock_is_waited_for),
 		cmocka_unit_test(test_the_port_is_told_once_for_each_use),
 		cmocka_unit_test(test_the_constructor_may_be_refused),
 		cmocka_unit_test(test_constructors_are_of_their_level),

@@ -236,6 +236,42 @@ static void test_moving_between_cpus(void **state)
 	kit_close(&kit);
 }
 
+static void that_moves_later(struct pt_port *port)
+{
+	port->grace_done = done_and_move;
+}
+
+/* Moved after its grace period was found over: what that CPU has waiting is not taken for it. */
+static void test_moving_to_another_batch(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	(void)state;
+	mover = &kit;
+	kit_open(&kit, &config, that_moves_later);
+	kit_class(&kit, 4096, 0, 8);
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		kit.cpu = cpu;
+		defer(&kit, PT_BATCH_TABLES);
+		assert_int_equal(pt_reclaim_poll(kit.memory, false), 0);
+	}
+	assert_int_equal(kit.started, 2);
+	kit.over = 1;
+	kit.cpu = 0;
+	(void)pt_reclaim_poll(kit.memory, false);
+	assert_int_equal(kit_stats(&kit).deferred, 2 * PT_BATCH_TABLES);
+	for (kit.cpu = 0; kit.cpu < 2;) {
+		unsigned cpu = kit.cpu;
+
+		kit.over = kit.started;
+		(void)pt_reclaim_poll(kit.memory, true);
+		kit.cpu = cpu + 1;
+	}
+	kit.cpu = 0;
+	kit_close(&kit);
+}
+
 #ifdef PT_HARDENED
 
 static void test_misuse_stops(void **state)
@@ -272,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_the_destructor_comes_last),
 		cmocka_unit_test(test_deferring_allocates_nothing),
 		cmocka_unit_test(test_moving_between_cpus),
+		cmocka_unit_test(test_moving_to_another_batch),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_misuse_stops),
 #endif

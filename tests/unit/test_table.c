@@ -89,6 +89,24 @@ static void test_equal_classes_are_one(void **state)
 	kit_close(&kit);
 }
 
+/* Alignment makes a class of its own where more of a frame goes with a table for it. */
+static void test_classes_that_differ_in_alignment(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_table_class spec = spec_of(1024);
+	struct kit kit;
+	unsigned id;
+
+	(void)state;
+	kit_open(&kit, &config, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		spec.align = UINT64_C(1024) << i;
+		assert_int_equal(pt_class_register(kit.memory, &spec, &id), 0);
+		assert_int_equal(id, i);
+	}
+	kit_close(&kit);
+}
+
 static void check_pattern(struct kit *kit, const struct ptdesc *pt,
     const struct pt_table_class *spec)
 {
@@ -620,6 +638,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes_are_checked),
 		cmocka_unit_test(test_equal_classes_are_one),
+		cmocka_unit_test(test_classes_that_differ_in_alignment),
 		cmocka_unit_test(test_tables_are_the_empty_pattern),
 		cmocka_unit_test(test_what_is_filled_is_written_back),
 		cmocka_unit_test(test_arguments_are_checked),
