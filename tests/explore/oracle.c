@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/explore/oracle.h"
+
+#define ORDERS   6u /* of three calls */
+#define VERDICTS 8192u
+
+/* One order of the calls, and what came of it. */
+struct order {
+	uint8_t nth[EXPLORE_FIBERS];
+	struct call call[EXPLORE_FIBERS];
+	uint64_t picture;
+};
+
+static struct order orders[ORDERS];
+static unsigned order_count;
+static unsigned call_count;
+
+/* End states that were looked at: most executions of a scenario end in few. */
+static struct {
+	uint64_t digest;
+	uint64_t picture;
+} verdict[VERDICTS];
+
+static const char *run_order(const struct call *calls, struct order *order)
+{
+	explore_restore();
+	for (unsigned i = 0; i < call_count; i++) {
+		unsigned n = order->nth[i];
+
+		order->call[n] = calls[n];
+		call_run(&order->call[n]);
+	}
+	order->picture = world_picture();
+	return explore_failure();
+}
+
+const char *oracle_learn(const struct call *calls, unsigned count)
+{
+	static const uint8_t all[ORDERS][EXPLORE_FIBERS] = {{0, 1, 2}, {1, 0, 2}, {0, 2, 1},
+		{2, 0, 1}, {1, 2, 0}, {2, 1, 0}};
+
+	memset(verdict, 0, sizeof(verdict));
+	call_count = count;
+	order_count = count == 2 ? 2 : ORDERS;
+	for (unsigned i = 0; i < order_count; i++) {
+		const char *wrong;
+
+		memcpy(orders[i].nth, all[i], sizeof(all[i]));
+		wrong = run_order(calls, &orders[i]);
+		if (!wrong)
+			wrong = world_check();
+		if (wrong)
+			return wrong;
+	}
+	return NULL;
+}
+
+/* Looks at an end state, unless it is known. */
+static const char *look(uint64_t *picture)
+{
+	uint64_t digest = explore_digest() | 1;
+	unsigned at = (unsigned)(digest >> 20) % VERDICTS;
+	const char *wrong;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned slot = (at + i) % VERDICTS;
+
+		if (verdict[slot].digest == digest) {
+			*picture = verdict[slot].picture;
+			return NULL;
+		}
+		if (!verdict[slot].digest) {
+			at = slot;
+			break;
+		}
+	}
+	*picture = world_picture();
+	wrong = world_check();
+	if (!wrong)
+		wrong = explore_failure();
+	if (!wrong) {
+		verdict[at].digest = digest;
+		verdict[at].picture = *picture;
+	}
+	return wrong;
+}
+
+/* What each page of a walk says was so before the others or after them. */
+static bool pages_seen(const struct call *call, unsigned n)
+{
+	for (unsigned page = 0; page < WORLD_PAGES; page++) {
+		bool found = false;
+
+		for (unsigned i = 0; i < order_count; i++)
+			found |= orders[i].call[n].page_out[page] == call->page_out[page];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool same_answer(const struct call *call, const struct order *order, unsigned n)
+{
+	switch (call->op->promise) {
+	case PROMISE_POINT:
+		return call->err == order->call[n].err && call->out == order->call[n].out;
+	case PROMISE_PAGES:
+		return call->err == order->call[n].err && pages_seen(call, n);
+	case PROMISE_NONE:
+		break;
+	}
+	return call->err == order->call[n].err;
+}
+
+/* No call comes in the order after one that began when it had ended. */
+static bool in_time(const struct call *calls, const struct order *order)
+{
+	for (unsigned i = 0; i < call_count; i++)
+		for (unsigned k = i + 1; k < call_count; k++)
+			if (calls[order->nth[k]].ended < calls[order->nth[i]].began)
+				return false;
+	return true;
+}
+
+static bool explains(const struct call *calls, const struct order *order, uint64_t picture)
+{
+	if (order->picture != picture || !in_time(calls, order))
+		return false;
+	for (unsigned n = 0; n < call_count; n++)
+		if (!same_answer(&calls[n], order, n))
+			return false;
+	return true;
+}
+
+const char *oracle_judge(const struct call *calls)
+{
+	static char text[200];
+	uint64_t picture = 0;
+	const char *wrong = look(&picture);
+	int at;
+
+	if (wrong)
+		return wrong;
+	for (unsigned i = 0; i < order_count; i++)
+		if (explains(calls, &orders[i], picture))
+			return NULL;
+	at = snprintf(text, sizeof(text), "not linearizable:");
+	for (unsigned n = 0; n < call_count; n++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at, " %s said %d, %#llx;",
+		    calls[n].op->name, calls[n].err, (unsigned long long)calls[n].out);
+	return text;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/explore/oracle.h"
+#include "tests/explore/scenario.h"
+
+/* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
+#define CAP 5000000u
+
+const char *const relation_name[RELATIONS] = {
+	"same",
+	"leaf",
+	"sibling",
+	"disjoint",
+	"over",
+	"under",
+	"target",
+};
+
+static struct call calls[EXPLORE_FIBERS];
+static unsigned call_count;
+
+static bool is(const struct operation *op, const char *name)
+{
+	return op && !strcmp(op->name, name);
+}
+
+bool scenario_fits(const struct scenario *s, enum world_state state)
+{
+	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
+
+	if (s->other && state != WORLD_SHARED && state != WORLD_TRULY)
+		return false;
+	/* Nobody calls on a space that is destroyed. */
+	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
+		return false;
+	if (s->relation == RELATION_UNDER && s->op[0] == s->op[1] && !s->other)
+		return false;
+	return s->relation != RELATION_TARGET || moves;
+}
+
+void scenario_name(const struct scenario *s, char *text, size_t size)
+{
+	snprintf(text, size, "%s/%s%s%s/%s%s", s->op[0]->name, s->op[1]->name, s->op[2] ? "/" : "",
+	    s->op[2] ? s->op[2]->name : "", relation_name[s->relation], s->other ? "/other" : "");
+}
+
+bool scenario_find(const char *text, struct scenario *s)
+{
+	char copy[128];
+	unsigned ops = 0;
+	bool placed = false;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *word = strtok(copy, "/"); word; word = strtok(NULL, "/")) {
+		const struct operation *op = operation_find(word);
+		bool known = !strcmp(word, "other");
+
+		s->other |= known;
+		for (unsigned r = 0; r < RELATIONS; r++) {
+			if (!strcmp(word, relation_name[r])) {
+				s->relation = (enum relation)r;
+				placed = known = true;
+			}
+		}
+		if (op && ops < EXPLORE_FIBERS)
+			s->op[ops++] = op;
+		else if (!known)
+			return false;
+	}
+	return ops >= 2 && placed;
+}
+
+/* Where the first call and the others go. */
+static void place(const struct scenario *s, struct call *first, struct call *next)
+{
+	static const unsigned apart[RELATIONS] = {
+		[RELATION_LEAF] = 1,
+		[RELATION_SIBLING] = WORLD_LEAF,
+		[RELATION_TARGET] = WORLD_TARGET,
+	};
+
+	next->page =
+	    s->relation == RELATION_DISJOINT ? world.disjoint : first->page + apart[s->relation];
+	if (s->relation == RELATION_OVER)
+		next->pages = 2 * WORLD_LEAF;
+	if (s->relation == RELATION_UNDER)
+		first->pages = 2 * WORLD_LEAF;
+	if (s->relation == RELATION_TARGET && !is(first->op, "move")) {
+		first->page = WORLD_TARGET;
+		next->page = 0;
+	}
+}
+
+static void make_calls(const struct scenario *s)
+{
+	unsigned victims = 0;
+
+	memset(calls, 0, sizeof(calls));
+	for (call_count = 0; call_count < EXPLORE_FIBERS && s->op[call_count]; call_count++) {
+		struct call *c = &calls[call_count];
+
+		c->op = s->op[call_count];
+		c->fiber = call_count;
+		c->space = &world.space[call_count && s->other];
+		c->pages = 1;
+		if (is(c->op, "space_destroy"))
+			c->victim = ++victims;
+		if (call_count)
+			place(s, &calls[0], c);
+	}
+}
+
+static void body(unsigned fiber)
+{
+	call_run(&calls[fiber]);
+}
+
+static const char *one_execution(void)
+{
+	const char *wrong = explore_run();
+
+	return wrong ? wrong : oracle_judge(calls);
+}
+
+static void begin(unsigned bound, bool plain)
+{
+	struct explore_config config = {.fibers = call_count,
+		.bound = bound,
+		.plain = plain,
+		.body = body};
+
+	explore_begin(&config);
+}
+
+static const char *explore_all(struct totals *totals)
+{
+	uint64_t executions = 0;
+	const char *wrong;
+
+	do {
+		wrong = one_execution();
+		executions++;
+	} while (!wrong && executions < CAP && explore_next());
+	totals->executions += executions;
+	totals->capped += executions == CAP;
+	if (executions > totals->most)
+		totals->most = executions;
+	return wrong;
+}
+
+const char *scenario_explore(const struct scenario *s, unsigned bound, bool plain,
+    struct totals *totals)
+{
+	const char *wrong;
+
+	make_calls(s);
+	begin(bound, plain);
+	wrong = oracle_learn(calls, call_count);
+	totals->scenarios++;
+	if (!wrong)
+		wrong = explore_all(totals);
+	if (wrong && !strncmp(wrong, "race", 4))
+		totals->races++;
+	else if (wrong)
+		totals->violations++;
+	return wrong;
+}
+
+const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
+    bool tell)
+{
+	const char *wrong;
+
+	make_calls(s);
+	begin(0, false);
+	wrong = oracle_learn(calls, call_count);
+	if (!wrong)
+		wrong = explore_replay(schedule, tell);
+	return wrong ? wrong : oracle_judge(calls);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What scenarios of the explorer run in: a tiny memory and its spaces, all in the block. */
+#ifndef TESTS_EXPLORE_WORLD_H
+#define TESTS_EXPLORE_WORLD_H
+
+#include <ptdesc/space.h>
+#include "port/explore/explore.h"
+
+/*
+ * Spaces: 0 is worked on; 1 shares with it where the state says so; 2 is empty, a target of copies;
+ * from 3 on each fiber has one to make.
+ */
+#define WORLD_SPACES 3u
+#define WORLD_OWN    3u
+
+/* Pages, from the first address on, that scenarios use: a leaf table maps four. */
+#define WORLD_LEAF   4u
+#define WORLD_PAGES  40u
+#define WORLD_TARGET 12u /* where moves go */
+
+/* What a space looks like before the calls. */
+enum world_state {
+	WORLD_EMPTY,
+	WORLD_PAGE,       /* one page in each leaf table */
+	WORLD_FULL,       /* leaf tables are full and could be collapsed */
+	WORLD_HUGE,       /* a leaf of level 1 in the place of each leaf table */
+	WORLD_HUGE_DIRTY, /* the same, accessed and dirty */
+	WORLD_HOLLOW,     /* tables of level 1 without anything below */
+	WORLD_SHARED,     /* full, and shared copy-on-write with space 1 */
+	WORLD_SOLE,       /* the same, but space 1 has left */
+	WORLD_TRULY,      /* tables of large leaves that space 1 has as well */
+	WORLD_STATES,
+};
+
+extern const char *const world_state_name[WORLD_STATES];
+
+struct world {
+	const struct pt_format *format;
+	uint32_t flags; /* of the spaces */
+	struct pt_memory *memory;
+	struct pt_space *space; /* in the block */
+	unsigned disjoint;      /* first page below another table of level 1 */
+	pt_attr attr;           /* of what is mapped */
+};
+
+extern struct world world;
+
+/* Makes a state and takes the snapshot. */
+void world_make(const struct pt_format *format, uint32_t flags, enum world_state state);
+
+static inline pt_va world_va(unsigned page)
+{
+	return pt_make_va((uint64_t)page << world.format->page_shift);
+}
+
+static inline uint64_t world_size(unsigned pages)
+{
+	return (uint64_t)pages << world.format->page_shift;
+}
+
+/* What is mapped at a page at first. */
+pt_pa world_pa(unsigned page);
+
+/* All that can be said of the spaces by looking at them, as a number; none is being changed. */
+uint64_t world_picture(void);
+
+/* What is wrong with a state at rest, or NULL. Takes the world apart. */
+const char *world_check(void);
+
+#endif
