@@ -13,6 +13,7 @@
 
 #include "core/defects.h"
 #include "tests/explore/jobs.h"
+#include "tests/explore/oracle.h"
 
 unsigned pt_defect;
 
@@ -22,6 +23,7 @@ static char *scenario_text;
 static char *schedule_text;
 static int bound = 2;
 static int plain;
+static int deep;
 static int fault;
 static int jobs = 2;
 
@@ -71,9 +73,14 @@ static void explore_one(const struct scenario *s, enum world_state state, struct
 {
 	const char *wrong;
 
-	if (!scenario_fits(s, state))
+	if (scenario_flavour(s) != world.flavour || !scenario_fits(s, state))
 		return;
-	wrong = scenario_explore(s, (unsigned)bound, plain, totals);
+	if (bound > 1 && !deep && world.flavour & WORLD_LEAN) {
+		totals->shallow++;
+		wrong = scenario_explore(s, 1, plain, totals);
+	} else {
+		wrong = scenario_explore(s, (unsigned)bound, plain, totals);
+	}
 	if (wrong)
 		tell_failure(s, state, wrong);
 }
@@ -101,12 +108,15 @@ static bool explore_piece(unsigned piece, struct totals *t)
 	if ((format_name && strcmp(format_name, kind->name) != 0) ||
 	    (state_name && strcmp(state_name, world_state_name[state]) != 0))
 		return true;
-	world_make(kind, state);
-	if (scenario_text && scenario_find(scenario_text, &s))
-		explore_one(&s, state, t);
-	for (unsigned i = 0; i < operation_count && !scenario_text; i++)
-		for (unsigned k = i; k < operation_count; k++)
-			explore_pair(&operations[i], &operations[k], state, t);
+	for (unsigned flavour = 0; flavour < WORLD_FLAVOURS; flavour++) {
+		world_make(kind, state, flavour);
+		oracle_forget();
+		if (scenario_text && scenario_find(scenario_text, &s))
+			explore_one(&s, state, t);
+		for (unsigned i = 0; i < operation_count() && !scenario_text; i++)
+			for (unsigned k = i; k < operation_count(); k++)
+				explore_pair(operation_at(i), operation_at(k), state, t);
+	}
 	good = !(t->races + t->violations + t->capped);
 	printf("%s - %s, %s: ", good ? "ok" : "not ok", kind->name, world_state_name[state]);
 	totals_print(t);
@@ -131,7 +141,7 @@ static int replay(void)
 		fprintf(stderr, "a schedule wants --format, --state and --scenario as printed\n");
 		return 2;
 	}
-	world_make(&world_kind[kind], (enum world_state)state);
+	world_make(&world_kind[kind], (enum world_state)state, scenario_flavour(&s));
 	wrong = scenario_replay(&s, &schedule, true);
 	printf("%s\n", wrong ? wrong : "nothing is wrong");
 	return wrong != NULL;
@@ -146,6 +156,8 @@ int main(int argc, char **argv)
 		{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it", "S"},
 		{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions", "N"},
 		{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses", NULL},
+		{"deep", 0, POPT_ARG_NONE, &deep, 0, "no lower bound where magazines are drained",
+			NULL},
 		{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes at a time", "N"},
 		{"fault", 0, POPT_ARG_INT, &fault, 0, "a defect to put back", "N"},
 		POPT_AUTOHELP POPT_TABLEEND};

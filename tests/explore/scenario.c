@@ -34,6 +34,7 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->races += t->races;
 	sum->violations += t->violations;
 	sum->capped += t->capped;
+	sum->shallow += t->shallow;
 	if (t->most > sum->most)
 		sum->most = t->most;
 }
@@ -41,22 +42,58 @@ void totals_add(struct totals *sum, const struct totals *t)
 void totals_print(const struct totals *t)
 {
 	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
-	       ", violations %" PRIu64 ", capped %" PRIu64 "\n",
+	       ", violations %" PRIu64 ", capped %" PRIu64,
 	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
+	if (t->shallow)
+		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
+	printf("\n");
+}
+
+unsigned scenario_flavour(const struct scenario *s)
+{
+	unsigned flavour = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		flavour |= s->op[i]->flavour;
+	return flavour;
+}
+
+/* Of calls without an address only the size of the other's range is of interest. */
+static bool relation_fits(const struct scenario *s)
+{
+	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
+	bool first = s->op[0]->takes == TAKES_PLACE;
+	bool second = s->op[1]->takes == TAKES_PLACE;
+
+	switch (s->relation) {
+	case RELATION_SAME:
+		return true;
+	case RELATION_OVER:
+		return second;
+	case RELATION_UNDER:
+		return first && (s->op[0] != s->op[1] || s->other);
+	case RELATION_TARGET:
+		return first && second && moves;
+	default:
+		return first && second;
+	}
 }
 
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
-	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
 
 	if (s->other && state != WORLD_SHARED && state != WORLD_TRULY)
 		return false;
 	/* Nobody calls on a space that is destroyed. */
 	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
 		return false;
-	if (s->relation == RELATION_UNDER && s->op[0] == s->op[1] && !s->other)
+	if (s->other && (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY))
 		return false;
-	return s->relation != RELATION_TARGET || moves;
+	/* What is mapped is nothing to them. */
+	if (s->op[0]->takes == TAKES_MEMORY && s->op[1]->takes == TAKES_MEMORY &&
+	    state != WORLD_PAGE)
+		return false;
+	return relation_fits(s);
 }
 
 void scenario_name(const struct scenario *s, char *text, size_t size)

@@ -32,6 +32,7 @@ struct totals {
 	uint64_t races;
 	uint64_t violations;
 	uint64_t capped;
+	uint64_t shallow; /* scenarios explored to bound 1 only: they drain magazines */
 };
 
 /* Adds what came of other scenarios. */
@@ -39,6 +40,9 @@ void totals_add(struct totals *sum, const struct totals *t);
 
 /* Says it in a line: what was explored, and nothing of it was left out unseen. */
 void totals_print(const struct totals *t);
+
+/* What a scenario wants of a world. */
+unsigned scenario_flavour(const struct scenario *s);
 
 /* Does a scenario make sense in a state; false: it is another one over again. */
 bool scenario_fits(const struct scenario *s, enum world_state state);
