@@ -12,11 +12,6 @@ static pt_pa new_pa(const struct call *c)
 	return pt_make_pa(UINT64_C(0x200000) + ((uint64_t)c->fiber << 16) + world_size(c->page));
 }
 
-static pt_attr read_only(void)
-{
-	return pt_make_attr(PT_READ | PT_USER);
-}
-
 /* What was handed over, whatever the order. */
 static void release(void *ctx, const struct pt_run *runs, size_t count)
 {
@@ -31,6 +26,18 @@ static void do_map(struct call *c)
 {
 	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
+}
+
+static pt_attr read_only(void)
+{
+	return pt_make_attr(PT_READ | PT_USER);
+}
+
+/* Waits for a grace period before it says that there is no memory. */
+static void do_map_sleep(struct call *c)
+{
+	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c), read_only(),
+	    PT_SMALL | PT_MAY_SLEEP);
 }
 
 static void do_map_replace(struct call *c)
@@ -180,6 +187,7 @@ static void do_stats(struct call *c)
 	struct pt_root root = pt_space_root(c->space);
 
 	pt_space_stats(c->space, &stats);
+	(void)pt_account_tables(&c->space->account, 0);
 	c->err = root.levels == world.format->levels ? 0 : -PT_EINVAL;
 }
 
@@ -259,6 +267,7 @@ static const struct operation operations[] = {
 	{"map", PROMISE_POINT, TAKES_PLACE, 0, do_map},
 	{"map_list", PROMISE_POINT, TAKES_PLACE, 0, do_map_list},
 	{"map-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_map_deposit},
+	{"map-sleep", PROMISE_POINT, TAKES_PLACE, 0, do_map_sleep},
 	{"cursor", PROMISE_POINT, TAKES_PLACE, 0, do_cursor},
 	{"map_replace", PROMISE_POINT, TAKES_PLACE, 0, do_map_replace},
 	{"unmap", PROMISE_POINT, TAKES_PLACE, 0, do_unmap},

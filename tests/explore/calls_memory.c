@@ -73,6 +73,23 @@ static void do_object(struct call *c)
 	pt_cache_free(world.cache, object);
 }
 
+/* A cache comes and goes beside the others. */
+static void do_cache(struct call *c)
+{
+	struct pt_cache *cache = world.own_cache[c->fiber];
+	void *object;
+
+	c->err = pt_cache_init(cache, world.memory, "own", WORLD_OBJECT, 16, 0);
+	if (c->err)
+		return;
+	object = pt_cache_alloc(cache);
+	if (object)
+		pt_cache_free(cache, object);
+	c->err = pt_cache_destroy(cache);
+	if (!c->err && !object)
+		c->err = -PT_ENOMEM;
+}
+
 static void do_cache_shrink(struct call *c)
 {
 	(void)c;
@@ -148,6 +165,7 @@ const struct operation memory_operations[] = {
 	{"table-defer", PROMISE_POINT, TAKES_MEMORY, 0, do_table_defer},
 	{"frames", PROMISE_POINT, TAKES_MEMORY, 0, do_frames},
 	{"object", PROMISE_POINT, TAKES_MEMORY, 0, do_object},
+	{"cache", PROMISE_POINT, TAKES_MEMORY, 0, do_cache},
 	{"cache_shrink", PROMISE_POINT, TAKES_MEMORY, 0, do_cache_shrink},
 	{"memory_shrink", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_shrink},
 	{"memory_stats", PROMISE_NONE, TAKES_MEMORY, 0, do_memory_stats},

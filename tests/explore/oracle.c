@@ -4,11 +4,12 @@
 
 #include "tests/explore/oracle.h"
 
-#define ORDERS   6u /* of three calls */
+#define ORDERS   16u /* of three calls, some of which may fail */
 #define VERDICTS 32768u
 
-/* One order of the calls, and what came of it. */
+/* One order of the calls, or of some of them, and what came of it. */
 struct order {
+	unsigned count;
 	uint8_t nth[EXPLORE_FIBERS];
 	struct call call[EXPLORE_FIBERS];
 	uint64_t picture;
@@ -64,7 +65,7 @@ static const char *run_order(const struct call *calls, struct order *order)
 	const char *wrong;
 
 	explore_restore();
-	for (unsigned i = 0; i < call_count; i++) {
+	for (unsigned i = 0; i < order->count; i++) {
 		unsigned n = order->nth[i];
 
 		order->call[n] = calls[n];
@@ -74,22 +75,35 @@ static const char *run_order(const struct call *calls, struct order *order)
 	return wrong ? wrong : look(&order->picture);
 }
 
-const char *oracle_learn(const struct call *calls, unsigned count)
+/* Adds every order that begins with the first count calls of one. */
+static const char *learn_from(const struct call *calls, const struct order *begun, unsigned done,
+    bool partial)
 {
-	static const uint8_t all[ORDERS][EXPLORE_FIBERS] = {{0, 1, 2}, {1, 0, 2}, {0, 2, 1},
-		{2, 0, 1}, {1, 2, 0}, {2, 1, 0}};
+	const char *wrong = NULL;
 
-	call_count = count;
-	order_count = count == 2 ? 2 : ORDERS;
-	for (unsigned i = 0; i < order_count; i++) {
-		const char *wrong;
-
-		memcpy(orders[i].nth, all[i], sizeof(all[i]));
-		wrong = run_order(calls, &orders[i]);
-		if (wrong)
-			return wrong;
+	if (begun->count == call_count || partial) {
+		orders[order_count] = *begun;
+		wrong = run_order(calls, &orders[order_count++]);
 	}
-	return NULL;
+	for (unsigned n = 0; n < call_count && !wrong; n++) {
+		struct order longer = *begun;
+
+		if (done >> n & 1)
+			continue;
+		longer.nth[longer.count++] = (uint8_t)n;
+		wrong = learn_from(calls, &longer, done | 1u << n, partial);
+	}
+	return wrong;
+}
+
+const char *oracle_learn(const struct call *calls, unsigned count, bool partial)
+{
+	struct order none;
+
+	memset(&none, 0, sizeof(none));
+	call_count = count;
+	order_count = 0;
+	return learn_from(calls, &none, 0, partial);
 }
 
 /* What each page of a walk says was so before the others or after them. */
@@ -99,7 +113,8 @@ static bool pages_seen(const struct call *call, unsigned n)
 		bool found = false;
 
 		for (unsigned i = 0; i < order_count; i++)
-			found |= orders[i].call[n].page_out[page] == call->page_out[page];
+			found |= orders[i].call[n].op &&
+				 orders[i].call[n].page_out[page] == call->page_out[page];
 		if (!found)
 			return false;
 	}
@@ -107,10 +122,10 @@ static bool pages_seen(const struct call *call, unsigned n)
 }
 
 /* Does a call of the scenario work in steps, which others may come between. */
-static bool beside_steps(void)
+static bool beside_steps(const struct order *order)
 {
-	for (unsigned n = 0; n < call_count; n++)
-		if (orders[0].call[n].op->promise == PROMISE_STEPS)
+	for (unsigned i = 0; i < order->count; i++)
+		if (order->call[order->nth[i]].op->promise == PROMISE_STEPS)
 			return true;
 	return false;
 }
@@ -119,7 +134,7 @@ static bool same_answer(const struct call *call, const struct order *order, unsi
 {
 	switch (call->op->promise) {
 	case PROMISE_TABLE:
-		if (beside_steps())
+		if (beside_steps(order))
 			return !call->err || call->err == -PT_ENOENT;
 		/* fall through */
 	case PROMISE_STEPS:
@@ -136,8 +151,8 @@ static bool same_answer(const struct call *call, const struct order *order, unsi
 /* No call comes in the order after one that began when it had ended. */
 static bool in_time(const struct call *calls, const struct order *order)
 {
-	for (unsigned i = 0; i < call_count; i++)
-		for (unsigned k = i + 1; k < call_count; k++)
+	for (unsigned i = 0; i < order->count; i++)
+		for (unsigned k = i + 1; k < order->count; k++)
 			if (calls[order->nth[k]].ended < calls[order->nth[i]].began)
 				return false;
 	return true;
@@ -147,9 +162,15 @@ static bool explains(const struct call *calls, const struct order *order, uint64
 {
 	if (order->picture != picture || !in_time(calls, order))
 		return false;
-	for (unsigned n = 0; n < call_count; n++)
-		if (!same_answer(&calls[n], order, n))
+	for (unsigned n = 0; n < call_count; n++) {
+		bool left_out = !order->call[n].op;
+
+		/* A call that found no memory has changed nothing. */
+		if (left_out != (calls[n].err == -PT_ENOMEM))
 			return false;
+		if (!left_out && !same_answer(&calls[n], order, n))
+			return false;
+	}
 	return true;
 }
 

@@ -7,7 +7,7 @@
 #include "tests/explore/scenario.h"
 
 /* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
-#define CAP 5000000u
+#define CAP 50000000u
 
 const char *const relation_name[RELATIONS] = {
 	"same",
@@ -35,6 +35,7 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->violations += t->violations;
 	sum->capped += t->capped;
 	sum->shallow += t->shallow;
+	sum->failing += t->failing;
 	if (t->most > sum->most)
 		sum->most = t->most;
 }
@@ -44,6 +45,8 @@ void totals_print(const struct totals *t)
 	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
 	       ", violations %" PRIu64 ", capped %" PRIu64,
 	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
+	if (t->failing)
+		printf("; %" PRIu64 " failing allocations", t->failing);
 	if (t->shallow)
 		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
 	printf("\n");
@@ -65,6 +68,9 @@ static bool relation_fits(const struct scenario *s)
 	bool first = s->op[0]->takes == TAKES_PLACE;
 	bool second = s->op[1]->takes == TAKES_PLACE;
 
+	/* Who drains magazines has a long way, whatever the other's range is. */
+	if (s->relation != RELATION_SAME && scenario_flavour(s) & WORLD_LEAN)
+		return false;
 	switch (s->relation) {
 	case RELATION_SAME:
 		return true;
@@ -79,18 +85,28 @@ static bool relation_fits(const struct scenario *s)
 	}
 }
 
+static unsigned count_of(const struct scenario *s, const char *name)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
+		count += is(s->op[i], name);
+	return count;
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
+	unsigned destroys = count_of(s, "space_destroy");
 
 	if (s->other && state != WORLD_SHARED && state != WORLD_TRULY)
 		return false;
-	/* Nobody calls on a space that is destroyed. */
-	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
+	/* Nobody calls on a space that is destroyed; copies go to the second that might be. */
+	if (destroys && (s->other || (s->op[2] && destroys > 1)))
 		return false;
 	if (s->other && (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY))
 		return false;
 	/* What is mapped is nothing to them. */
-	if (s->op[0]->takes == TAKES_MEMORY && s->op[1]->takes == TAKES_MEMORY &&
+	if (s->op[0]->takes == TAKES_MEMORY && s->op[1]->takes == TAKES_MEMORY && !s->op[2] &&
 	    state != WORLD_PAGE)
 		return false;
 	return relation_fits(s);
@@ -129,7 +145,7 @@ bool scenario_find(const char *text, struct scenario *s)
 	return ops >= 2 && placed;
 }
 
-/* Where the first call and the others go. */
+/* Where the first two calls go. */
 static void place(const struct scenario *s, struct call *first, struct call *next)
 {
 	static const unsigned apart[RELATIONS] = {
@@ -164,7 +180,8 @@ static void make_calls(const struct scenario *s)
 		c->pages = 1;
 		if (is(c->op, "space_destroy"))
 			c->victim = ++victims;
-		if (call_count)
+		c->page = calls[0].page;
+		if (call_count == 1)
 			place(s, &calls[0], c);
 	}
 }
@@ -174,31 +191,49 @@ static void body(unsigned fiber)
 	call_run(&calls[fiber]);
 }
 
+/* Allocations are counted from the start of an execution; this one fails, 0: none does. */
+static uint64_t failing;
+static bool for_ever;
+static uint64_t asked; /* allocations of the last execution */
+
+static void arm(void)
+{
+	(void)pt_memory_fail_at(world.memory, failing, for_ever);
+}
+
 static const char *one_execution(void)
 {
 	const char *wrong = explore_run();
 
+	if (failing)
+		asked = pt_memory_fail_at(world.memory, 0, false);
 	return wrong ? wrong : oracle_judge(calls);
 }
 
-static void begin(unsigned bound, bool plain)
+static void begin(const struct depth *depth)
 {
 	struct explore_config config = {.fibers = call_count,
-		.bound = bound,
-		.plain = plain,
-		.body = body};
+		.bound = depth->bound,
+		.plain = depth->plain,
+		.body = body,
+		.before = failing ? arm : NULL,
+		.describe = world_describe};
 
 	explore_begin(&config);
 }
 
-static const char *explore_all(struct totals *totals)
+/* All executions; most becomes the most allocations that one asked for. */
+static const char *explore_all(struct totals *totals, uint64_t *most)
 {
 	uint64_t executions = 0;
 	const char *wrong;
 
+	*most = 0;
 	do {
 		wrong = one_execution();
 		executions++;
+		if (asked > *most)
+			*most = asked;
 	} while (!wrong && executions < CAP && explore_next());
 	totals->executions += executions;
 	totals->capped += executions == CAP;
@@ -207,17 +242,43 @@ static const char *explore_all(struct totals *totals)
 	return wrong;
 }
 
-const char *scenario_explore(const struct scenario *s, unsigned bound, bool plain,
+/* Every allocation fails in turn, alone, and with all that follow. */
+static const char *explore_oom(const struct depth *depth, struct totals *totals)
+{
+	const char *wrong = NULL;
+	uint64_t most;
+
+	for (unsigned i = 0; i < 2 && !wrong; i++) {
+		for_ever = i;
+		failing = 0;
+		do {
+			failing++;
+			begin(depth);
+			wrong = explore_all(totals, &most);
+			totals->failing += most >= failing;
+		} while (!wrong && most >= failing);
+	}
+	return wrong;
+}
+
+const char *scenario_explore(const struct scenario *s, const struct depth *depth,
     struct totals *totals)
 {
 	const char *wrong;
+	uint64_t most;
 
 	make_calls(s);
-	begin(bound, plain);
-	wrong = oracle_learn(calls, call_count);
+	wrong = oracle_learn(calls, call_count, depth->oom);
 	totals->scenarios++;
-	if (!wrong)
-		wrong = explore_all(totals);
+	failing = 0;
+	if (wrong) {
+		begin(depth);
+	} else if (depth->oom) {
+		wrong = explore_oom(depth, totals);
+	} else {
+		begin(depth);
+		wrong = explore_all(totals, &most);
+	}
 	if (wrong && !strncmp(wrong, "race", 4))
 		totals->races++;
 	else if (wrong)
@@ -225,15 +286,26 @@ const char *scenario_explore(const struct scenario *s, unsigned bound, bool plai
 	return wrong;
 }
 
-const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
-    bool tell)
+void scenario_failing(struct failing *f)
 {
+	f->nth = failing;
+	f->for_ever = for_ever;
+}
+
+const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
+    const struct failing *f, bool tell)
+{
+	const struct depth depth = {0};
 	const char *wrong;
 
 	make_calls(s);
-	begin(0, false);
-	wrong = oracle_learn(calls, call_count);
+	failing = f->nth;
+	for_ever = f->for_ever;
+	begin(&depth);
+	wrong = oracle_learn(calls, call_count, failing != 0);
 	if (!wrong)
 		wrong = explore_replay(schedule, tell);
+	if (failing)
+		(void)pt_memory_fail_at(world.memory, 0, false);
 	return wrong ? wrong : oracle_judge(calls);
 }

@@ -6,10 +6,9 @@
 #include "core/memory.h"
 #include "tests/explore/world.h"
 
-#define FRAME_SHIFT   6u
-#define SECTION_SHIFT 10u
-#define FRAMES        ((size_t)1 << SECTION_SHIFT)
-#define ARENA         ((2 * FRAMES + WORLD_SECTION) << FRAME_SHIFT) /* of all three sections */
+#define FRAME_SHIFT   WORLD_FRAME_SHIFT
+#define SECTION_SHIFT WORLD_SECTION_SHIFT
+#define FRAMES        WORLD_FRAMES
 #define READY         4u /* tables of each class that each CPU has in its magazine */
 #define CPUS          (EXPLORE_FIBERS + 1)
 
@@ -75,14 +74,16 @@ static void open_memory(void)
 	must(pt_section_add(world.memory, FRAMES, FRAMES, 0, take(pt_section_size(&config))));
 	world.spare = 2 * FRAMES;
 	world.absent = 3 * FRAMES;
-	arena = take(ARENA);
-	memset(arena, 0xa5, ARENA);
-	explore_port_arena(arena, ARENA, FRAMES << FRAME_SHIFT);
+	arena = take(WORLD_ARENA);
+	memset(arena, 0xa5, WORLD_ARENA);
+	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
 	must(pt_memory_online(world.memory));
 	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0,
 	    take(pt_section_size(&config))));
-	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
 		world.words[f] = take(pt_section_size(&config));
+		world.own_cache[f] = take(sizeof(struct pt_cache));
+	}
 }
 
 /* Each CPU has ready tables, so that calls meet in tables and not in the allocator. */

@@ -19,8 +19,15 @@
 #define WORLD_PAGES  40u
 #define WORLD_TARGET 12u /* where moves go */
 
-#define WORLD_SECTION 16u /* frames of a section beside the one that all live in */
-#define WORLD_OBJECT  32u /* bytes of an embedder's object */
+/* Memory: sections of as many frames; the first holds all, the spare and the absent one follow. */
+#define WORLD_FRAME_SHIFT   6u
+#define WORLD_SECTION_SHIFT 10u
+#define WORLD_FRAMES        ((size_t)1 << WORLD_SECTION_SHIFT)
+#define WORLD_SECTION       16u /* frames that are there of the other two */
+#define WORLD_FIRST_PA      (WORLD_FRAMES << WORLD_FRAME_SHIFT)
+#define WORLD_ARENA         ((2 * WORLD_FRAMES + WORLD_SECTION) << WORLD_FRAME_SHIFT)
+
+#define WORLD_OBJECT 32u /* bytes of an embedder's object */
 
 /* What a space looks like before the calls. */
 enum world_state {
@@ -54,14 +61,15 @@ struct world {
 	uint32_t flags; /* of the spaces */
 	unsigned flavour;
 	struct pt_memory *memory;
-	struct pt_space *space;      /* in the block */
-	struct pt_cache *cache;      /* of the embedder's objects */
-	pt_pfn spare;                /* a section that nothing is in */
-	pt_pfn absent;               /* one that may be added */
-	void *words[EXPLORE_FIBERS]; /* each fiber's, to add it with */
-	pt_pa leaf;                  /* where the first leaf table is, or the root */
-	unsigned disjoint;           /* first page below another table of level 1 */
-	pt_attr attr;                /* of what is mapped */
+	struct pt_space *space;                     /* in the block */
+	struct pt_cache *cache;                     /* of the embedder's objects */
+	struct pt_cache *own_cache[EXPLORE_FIBERS]; /* each fiber's to make */
+	pt_pfn spare;                               /* a section that nothing is in */
+	pt_pfn absent;                              /* one that may be added */
+	void *words[EXPLORE_FIBERS];                /* each fiber's, to add it with */
+	pt_pa leaf;                                 /* where the first leaf table is, or the root */
+	unsigned disjoint;                          /* first page below another table of level 1 */
+	pt_attr attr;                               /* of what is mapped */
 };
 
 extern struct world world;
@@ -86,6 +94,9 @@ static inline uint64_t world_size(unsigned pages)
 
 /* What is mapped at a page at first. */
 pt_pa world_pa(unsigned page);
+
+/* What lies at an address of the block, for who reads a schedule. */
+void world_describe(const void *address, char *text, size_t size);
 
 /* All that can be said of the spaces by looking at them, as a number; none is being changed. */
 uint64_t world_picture(void);
