@@ -231,10 +231,14 @@ void explore_tell(size_t offset, size_t size, const char *what, const void *pc)
 	tell_place(offset, place, sizeof(place));
 	printf("fiber %u %5u  %-13s %zu  %-40s  ", explore.current, explore.count[explore.current],
 	    what, size, place);
+	if (!pc) {
+		printf("\n");
+		return;
+	}
 	fflush(stdout);
 	snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %p 2>/dev/null",
 	    (int)getpid(), (const void *)((const char *)pc - 1));
-	if (!pc || system(command))
+	if (system(command))
 		printf("\n");
 }
 

@@ -94,20 +94,34 @@ static unsigned count_of(const struct scenario *s, const char *name)
 	return count;
 }
 
+/* Does it matter that the second call works on the space that shares; may it. */
+static bool other_fits(const struct scenario *s, enum world_state state)
+{
+	if (state != WORLD_SHARED && state != WORLD_TRULY)
+		return false;
+	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
+		return false;
+	/* Nobody calls on a space that is destroyed. */
+	return !count_of(s, "space_destroy");
+}
+
+static bool on_memory_alone(const struct scenario *s)
+{
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		if (s->op[i]->takes != TAKES_MEMORY)
+			return false;
+	return true;
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
-	unsigned destroys = count_of(s, "space_destroy");
-
-	if (s->other && state != WORLD_SHARED && state != WORLD_TRULY)
+	if (s->other && !other_fits(s, state))
 		return false;
-	/* Nobody calls on a space that is destroyed; copies go to the second that might be. */
-	if (destroys && (s->other || (s->op[2] && destroys > 1)))
-		return false;
-	if (s->other && (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY))
+	/* The second space that is destroyed is the one that a third call copies into. */
+	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
 	/* What is mapped is nothing to them. */
-	if (s->op[0]->takes == TAKES_MEMORY && s->op[1]->takes == TAKES_MEMORY && !s->op[2] &&
-	    state != WORLD_PAGE)
+	if (state != WORLD_PAGE && on_memory_alone(s))
 		return false;
 	return relation_fits(s);
 }
