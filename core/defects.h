@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Defects that were made elsewhere, put back on purpose: so that the test named after each can be
- * shown to catch it. Only builds with -DPT_DEFECTS contain them; in all others PT_DEFECT is the
- * constant false and nothing of it is left. Rows: docs/defects.md.
+ * Defects that were made, elsewhere or here, put back on purpose: so that the test named after each
+ * can be shown to catch it. Only builds with -DPT_DEFECTS contain them; in all others PT_DEFECT is
+ * the constant false and nothing of it is left. Rows: docs/defects.md.
  */
 #ifndef PTDESC_CORE_DEFECTS_H
 #define PTDESC_CORE_DEFECTS_H
@@ -10,9 +10,9 @@
 #include <ptdesc/types.h>
 
 #ifdef PT_DEFECTS
-/* Bit n: row Dn is put back. Defined by the test program. */
-extern uint64_t pt_defects;
-#define PT_DEFECT(row) ((pt_defects >> (row) & 1u) != 0)
+/* The row that is put back; 0: none. Defined by the test program. */
+extern unsigned pt_defect;
+#define PT_DEFECT(row) (pt_defect == (row))
 #else
 #define PT_DEFECT(row) false
 #endif

@@ -79,10 +79,14 @@ struct pt_batch {
 };
 
 /* Batches that may wait for their grace period at a time on one CPU. */
-#define PT_BATCHES      4u
-/* Tables in a batch before its grace period is started; half of a usual magazine, so that they fit.
+#define PT_BATCHES 4u
+/*
+ * Tables in a batch before its grace period is started; half of a usual magazine, so that they fit.
+ * The explorer takes 1: a table must be able to come back within a scenario.
  */
+#ifndef PT_BATCH_TABLES
 #define PT_BATCH_TABLES 32u
+#endif
 
 /* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */
 struct pt_cpu {

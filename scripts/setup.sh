@@ -137,6 +137,13 @@ build_coverage()
 		-Dc_link_args=-fprofile-instr-generate -- "$@"
 }
 
+# The explorer's: the two small formats, so that executions are short.
+build_explore()
+{
+	build_in "$release/explore" --native-file "$root/cross/clang-19.ini" \
+		-Dformats=fake8,fake4 -- "$@"
+}
+
 # build_bare MACHINE TARGET...: what runs on a machine without a system.
 build_bare()
 {

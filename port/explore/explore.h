@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A deterministic scheduler for the library: calls run on fibers of one thread, and what runs when
+ * is decided here, before accesses that another fiber's may conflict with. All state of the library
+ * lies in one block, which is put back between two executions; so a decision string is an
+ * execution. The library must be compiled with clang's -fsanitize=thread: tsan.c takes the calls.
+ *
+ * Schedules are sequentially consistent; missing memory orders are judged by vector clocks
+ * (race.c). Where no other fiber has an access that conflicts, in any execution of the scenario,
+ * nothing is decided: a switch there does what the same switch before the next conflict does. Which
+ * places conflict is learnt; when a new one is found the scenario begins anew.
+ */
+#ifndef PORT_EXPLORE_EXPLORE_H
+#define PORT_EXPLORE_EXPLORE_H
+
+#include <ptdesc/port.h>
+
+#define EXPLORE_FIBERS 3u
+#define EXPLORE_MAIN   EXPLORE_FIBERS /* who runs between executions */
+#define EXPLORE_BLOCK  ((size_t)1 << 18)
+#define EXPLORE_LINE   64u
+
+/* A switch: fiber from, at its access number at, let fiber to run. */
+struct explore_switch {
+	uint8_t from;
+	uint8_t to;
+	uint32_t at;
+};
+
+#define EXPLORE_SWITCHES 256u
+
+struct explore_schedule {
+	struct explore_switch step[EXPLORE_SWITCHES];
+	unsigned count;
+};
+
+/* What an exploration does. */
+struct explore_config {
+	unsigned fibers;
+	unsigned bound;               /* preemptions in one execution */
+	bool plain;                   /* decide before plain accesses too */
+	void (*body)(unsigned fiber); /* what a fiber does */
+	void (*before)(void);         /* what main does before each execution; or NULL */
+	/* Says what lies at an address of the block, for people; or NULL. Main calls it. */
+	void (*describe)(const void *address, char *text, size_t size);
+};
+
+/* The block: aligned, zeroed by explore_clear. */
+extern char explore_block[EXPLORE_BLOCK];
+void explore_clear(void);
+
+/* The block as it is now is what each execution starts from. */
+void explore_snapshot(void);
+void explore_restore(void);
+
+/* What differs from the snapshot, as a number. */
+uint64_t explore_digest(void);
+
+/* Begins the exploration of a scenario. */
+void explore_begin(const struct explore_config *config);
+
+/*
+ * One execution, from the snapshot. NULL, or what was found wrong. Then the next one, if there is;
+ * both in a loop until explore_next says false.
+ */
+const char *explore_run(void);
+bool explore_next(void);
+
+/* Does the execution of a schedule, telling each access that conflicts; what explore_run says. */
+const char *explore_replay(const struct explore_schedule *schedule, bool tell);
+
+/* The switches of the last execution. */
+const struct explore_schedule *explore_schedule(void);
+
+/* Something is wrong: ends the execution, unless none is under way. */
+void explore_fail(const char *what, const void *where);
+
+/* What was found wrong and not told yet; NULL: nothing. For checks between executions. */
+const char *explore_failure(void);
+
+/* The fiber that runs. */
+unsigned explore_self(void);
+
+/* The time, counted in accesses of all fibers. */
+uint64_t explore_time(void);
+
+/* An access of the port's own to a word of the block that stands for synchronisation. */
+void explore_sync(const void *word, bool write);
+
+/* Lets others run until the condition holds, which depends on the block alone. */
+void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
+    uint64_t value);
+
+/* The port, and the CPU that it says main is on. All it needs lies at the start of the block. */
+struct pt_port explore_port(void);
+size_t explore_port_size(void);
+void explore_port_cpu(unsigned cpu);
+
+/* Physical memory: where it lies in the block. */
+void explore_port_arena(char *arena, size_t size, uint64_t first_pa);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the sources of the explorer share: the state of an exploration, and the way of an access. */
+#ifndef PORT_EXPLORE_INSIDE_H
+#define PORT_EXPLORE_INSIDE_H
+
+#include "port/explore/explore.h"
+
+#define GRANULE  8u /* bytes; what conflicts is kept for each */
+#define GRANULES (EXPLORE_BLOCK / GRANULE)
+#define LINES    (EXPLORE_BLOCK / EXPLORE_LINE)
+
+/* What any execution of this scenario has done to a granule. */
+struct granule {
+	uint8_t readers; /* fibers, a bit each */
+	uint8_t writers;
+	uint8_t unit; /* bytes of its smallest access, which race.c keeps clocks for; 0: none */
+};
+
+struct explore {
+	struct explore_config config;
+	unsigned current;
+	unsigned preemptions;
+	bool restart; /* a new conflict or unit: what was explored so far saw too little */
+	bool replay;
+	bool tell;
+	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
+	uint64_t time;
+	const char *failure;
+	struct granule granule[GRANULES];
+	uint8_t dirty[LINES];
+	uint32_t dirty_line[LINES];
+	unsigned dirty_count;
+};
+
+extern struct explore explore;
+
+/* Memory orders as the compiler hands them to the callbacks. */
+enum { ORDER_RELAXED, ORDER_CONSUME, ORDER_ACQUIRE, ORDER_RELEASE, ORDER_ACQ_REL, ORDER_SEQ_CST };
+
+/* An atomic access. */
+enum atomic_kind { ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_UPDATE };
+
+/* A decision before an access that conflicts; in a replay before each, and told. sched.c */
+void explore_point(void);
+void explore_point_replay(void);
+void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
+
+/* Vector clocks. race.c */
+void race_begin(unsigned fibers);
+void race_plain(size_t offset, size_t size, bool write);
+void race_atomic(size_t offset, size_t size, enum atomic_kind kind, int order);
+void race_fence(int order);
+void race_section_exit(void);
+void race_grace_over(void);
+
+/* Switches stacks. fiber.c */
+void fiber_switch(void **save, void *to);
+void fiber_prepare(unsigned fiber, void (*start)(void));
+extern void *fiber_stack[EXPLORE_FIBERS + 1];
+
+static inline size_t block_offset(const volatile void *address)
+{
+	return (size_t)((uintptr_t)address - (uintptr_t)explore_block);
+}
+
+static inline void mark_dirty(size_t offset, size_t size)
+{
+	for (size_t line = offset / EXPLORE_LINE; line <= (offset + size - 1) / EXPLORE_LINE;
+	    line++) {
+		if (!explore.dirty[line]) {
+			explore.dirty[line] = 1;
+			explore.dirty_line[explore.dirty_count++] = (uint32_t)line;
+		}
+	}
+}
+
+/* Bytes of the part of an access that lies in a granule; 1 if it is not aligned. */
+static inline unsigned unit_in(size_t granule, size_t offset, size_t size)
+{
+	size_t from = offset > granule * GRANULE ? offset : granule * GRANULE;
+	size_t end =
+	    offset + size < (granule + 1) * GRANULE ? offset + size : (granule + 1) * GRANULE;
+	size_t unit = end - from;
+
+	return unit & (unit - 1) || from % unit ? 1 : (unsigned)unit;
+}
+
+/* Notes an access of the current fiber; is there one of another that conflicts. */
+static inline bool note_access(size_t offset, size_t size, bool write)
+{
+	unsigned me = 1u << explore.current;
+	bool found = false;
+
+	for (size_t g = offset / GRANULE; g <= (offset + size - 1) / GRANULE; g++) {
+		struct granule *granule = &explore.granule[g];
+		unsigned unit = unit_in(g, offset, size);
+		uint8_t *mine = write ? &granule->writers : &granule->readers;
+		unsigned others = (granule->writers | (write ? granule->readers : 0u)) & ~me;
+
+		if (unit < granule->unit || !granule->unit) {
+			explore.restart |= granule->unit != 0;
+			granule->unit = (uint8_t)unit;
+		}
+
+		if (!(*mine & me)) {
+			*mine |= (uint8_t)me;
+			explore.restart |= others != 0;
+		}
+		found |= others != 0;
+	}
+	return found;
+}
+
+/* Comes before each access to the block; true: it conflicts, and race.c wants to know of it. */
+static inline bool before_access(size_t offset, size_t size, bool write, bool decide,
+    const char *what, const void *pc)
+{
+	if (write)
+		mark_dirty(offset, size);
+	if (explore.current == EXPLORE_MAIN)
+		return false;
+	explore.count[explore.current]++;
+	explore.time++;
+	if (explore.replay)
+		explore_point_replay();
+	if (!note_access(offset, size, write))
+		return false;
+	if (explore.tell)
+		explore_tell(offset, size, what, pc);
+	if (decide && !explore.replay)
+		explore_point();
+	return true;
+}
+
+#endif

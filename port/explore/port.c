@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The port under the scheduler: its calls are decisions, and monitors of what was promised. */
+#include "port/explore/inside.h"
+
+/* What a fiber does, as others' grace periods see it: in one word, 0 depth for outside. */
+struct section {
+	uint16_t depth;
+	uint16_t serial; /* of sections that have ended */
+	uint32_t pad;
+};
+
+struct port_state {
+	struct section section[EXPLORE_FIBERS + 1];
+};
+
+static unsigned main_cpu;
+static char *arena;
+static size_t arena_size;
+static uint64_t arena_pa;
+
+static struct port_state *state(void)
+{
+	return (struct port_state *)(void *)explore_block;
+}
+
+size_t explore_port_size(void)
+{
+	return sizeof(struct port_state);
+}
+
+void explore_port_cpu(unsigned cpu)
+{
+	main_cpu = cpu;
+}
+
+void explore_port_arena(char *start, size_t size, uint64_t first_pa)
+{
+	arena = start;
+	arena_size = size;
+	arena_pa = first_pa;
+}
+
+static unsigned cpu_pin(void *ctx, bool irq)
+{
+	(void)ctx;
+	(void)irq;
+	return explore_self() == EXPLORE_MAIN ? main_cpu : explore_self();
+}
+
+static void cpu_unpin(void *ctx, bool irq)
+{
+	(void)ctx;
+	(void)irq;
+}
+
+static void section_enter(void *ctx)
+{
+	struct section *s = &state()->section[explore_self()];
+
+	(void)ctx;
+	if (!s->depth)
+		explore_sync(s, true);
+	s->depth++;
+}
+
+static void section_exit(void *ctx)
+{
+	struct section *s = &state()->section[explore_self()];
+
+	(void)ctx;
+	if (!s->depth)
+		explore_fail("a section is left that was not entered", NULL);
+	if (s->depth == 1) {
+		explore_sync(s, true);
+		s->serial++;
+		race_section_exit();
+	}
+	s->depth--;
+}
+
+static void *phys_to_virt(void *ctx, pt_pa pa)
+{
+	(void)ctx;
+	if (pa.v - arena_pa >= arena_size)
+		explore_fail("a table where there is no memory", NULL);
+	return arena + (pa.v - arena_pa);
+}
+
+static pt_pa virt_to_phys(void *ctx, const void *address)
+{
+	(void)ctx;
+	return pt_make_pa((uint64_t)((const char *)address - arena) + arena_pa);
+}
+
+static bool is_another(const void *address, uint64_t value)
+{
+	return *(const uint32_t *)address != (uint32_t)value;
+}
+
+static void wait_while(void *ctx, const uint32_t *addr, uint32_t value)
+{
+	(void)ctx;
+	explore_wait(is_another, addr, value);
+}
+
+/* Sixteen bits for each fiber: the section it is in, with the top bit; else 0. */
+static uint64_t grace_start(void *ctx)
+{
+	uint64_t cookie = 0;
+
+	(void)ctx;
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		const struct section *s = &state()->section[f];
+
+		explore_sync(s, false);
+		if (f == explore_self() && s->depth)
+			explore_fail("a grace period is started in a section", NULL);
+		if (s->depth)
+			cookie |= (uint64_t)(0x8000u | s->serial) << (16 * f);
+	}
+	return cookie;
+}
+
+static bool is_over(const void *address, uint64_t cookie)
+{
+	(void)address;
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		const struct section *s = &state()->section[f];
+		unsigned was = cookie >> (16 * f) & 0xffff;
+
+		if (was && s->depth && was == (0x8000u | s->serial))
+			return false;
+	}
+	return true;
+}
+
+static bool grace_done(void *ctx, uint64_t cookie)
+{
+	(void)ctx;
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		explore_sync(&state()->section[f], false);
+	if (!is_over(NULL, cookie))
+		return false;
+	race_grace_over();
+	return true;
+}
+
+static void grace_wait(void *ctx, uint64_t cookie)
+{
+	(void)ctx;
+	explore_wait(is_over, NULL, cookie);
+	race_grace_over();
+}
+
+struct pt_port explore_port(void)
+{
+	struct pt_port port = {
+		.cpu_pin = cpu_pin,
+		.cpu_unpin = cpu_unpin,
+		.section_enter = section_enter,
+		.section_exit = section_exit,
+		.phys_to_virt = phys_to_virt,
+		.virt_to_phys = virt_to_phys,
+		.wait_while = wait_while,
+		.grace_start = grace_start,
+		.grace_done = grace_done,
+		.grace_wait = grace_wait,
+	};
+
+	return port;
+}

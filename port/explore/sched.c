@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Executions: who runs, depth first over all decisions up to the bound of preemptions. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "port/explore/inside.h"
+
+#define DECISIONS  65536u
+#define MAX_ACCESS 2000000u /* of one execution: more is a livelock */
+
+char explore_block[EXPLORE_BLOCK] __attribute__((aligned(4096)));
+struct explore explore;
+
+static char snapshot[EXPLORE_BLOCK] __attribute__((aligned(4096)));
+
+/* What a fiber waits for; ready NULL: nothing. */
+struct waiting {
+	bool done;
+	bool (*ready)(const void *address, uint64_t value);
+	const void *address;
+	uint64_t value;
+};
+
+static struct waiting waiting[EXPLORE_FIBERS];
+
+/* The decisions of the execution under way, and how many each had to choose from. */
+static struct {
+	uint8_t choice;
+	uint8_t choices;
+} decision[DECISIONS];
+static unsigned made;  /* in the execution under way */
+static unsigned known; /* made by those before */
+
+static struct explore_schedule taken;
+static const struct explore_schedule *given; /* in a replay */
+static unsigned given_at;
+
+/* --- the block ------------------------------------------------------------------------------ */
+
+static void clean(void)
+{
+	for (unsigned i = 0; i < explore.dirty_count; i++)
+		explore.dirty[explore.dirty_line[i]] = 0;
+	explore.dirty_count = 0;
+}
+
+void explore_clear(void)
+{
+	memset(explore_block, 0, EXPLORE_BLOCK);
+	explore.current = EXPLORE_MAIN;
+	clean();
+}
+
+void explore_snapshot(void)
+{
+	memcpy(snapshot, explore_block, EXPLORE_BLOCK);
+	clean();
+}
+
+void explore_restore(void)
+{
+	for (unsigned i = 0; i < explore.dirty_count; i++) {
+		size_t offset = (size_t)explore.dirty_line[i] * EXPLORE_LINE;
+
+		memcpy(explore_block + offset, snapshot + offset, EXPLORE_LINE);
+	}
+	clean();
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x *= UINT64_C(0x9e3779b97f4a7c15);
+	return x ^ x >> 29;
+}
+
+uint64_t explore_digest(void)
+{
+	uint64_t sum = 0;
+
+	/* A sum: the order in which lines became dirty says nothing. */
+	for (unsigned i = 0; i < explore.dirty_count; i++) {
+		size_t offset = (size_t)explore.dirty_line[i] * EXPLORE_LINE;
+		uint64_t word[EXPLORE_LINE / sizeof(uint64_t)];
+		uint64_t line = offset + 1;
+
+		if (!memcmp(explore_block + offset, snapshot + offset, EXPLORE_LINE))
+			continue;
+		memcpy(word, explore_block + offset, EXPLORE_LINE);
+		for (unsigned k = 0; k < EXPLORE_LINE / sizeof(uint64_t); k++)
+			line = mix(line + word[k]);
+		sum += line;
+	}
+	return sum;
+}
+
+/* What an access is to, in the words of whoever made the block. */
+static void tell_place(size_t offset, char *text, size_t size)
+{
+	unsigned fiber = explore.current;
+
+	snprintf(text, size, "+%#zx", offset);
+	if (!explore.config.describe)
+		return;
+	/* It may look at the block, which is no access of the fiber's. */
+	explore.current = EXPLORE_MAIN;
+	explore.config.describe(explore_block + offset, text, size);
+	explore.current = fiber;
+}
+
+/* --- who may run ---------------------------------------------------------------------------- */
+
+static bool runnable(unsigned fiber)
+{
+	const struct waiting *w = &waiting[fiber];
+
+	return !w->done && (!w->ready || w->ready(w->address, w->value));
+}
+
+static unsigned runnable_mask(void)
+{
+	unsigned mask = 0;
+
+	for (unsigned f = 0; f < explore.config.fibers; f++)
+		mask |= runnable(f) ? 1u << f : 0;
+	return mask;
+}
+
+static unsigned nth_of(unsigned mask, unsigned n)
+{
+	while (n--)
+		mask &= mask - 1;
+	return (unsigned)__builtin_ctz(mask);
+}
+
+/* One of n choices: what was decided before, or the first. */
+static unsigned decide(unsigned n)
+{
+	if (made == DECISIONS) {
+		explore_fail("more decisions than an execution may have", NULL);
+		return 0;
+	}
+	if (made == known) {
+		decision[known].choice = 0;
+		decision[known].choices = (uint8_t)n;
+		known++;
+	}
+	return decision[made++].choice;
+}
+
+static void switch_to(unsigned to)
+{
+	unsigned from = explore.current;
+
+	if (taken.count < EXPLORE_SWITCHES)
+		taken.step[taken.count++] =
+		    (struct explore_switch){(uint8_t)from, (uint8_t)to, explore.count[from]};
+	if (explore.tell)
+		printf("---- fiber %u goes on\n", to);
+	explore.current = to;
+	fiber_switch(&fiber_stack[from], fiber_stack[to]);
+}
+
+/* Back to whoever called explore_run; a fiber is left where it is. */
+static void leave(void)
+{
+	void *dropped;
+
+	explore.current = EXPLORE_MAIN;
+	fiber_switch(&dropped, fiber_stack[EXPLORE_MAIN]);
+}
+
+/* The next switch of a replayed schedule, if it is due; EXPLORE_MAIN: it is not. */
+static unsigned given_switch(void)
+{
+	const struct explore_switch *next = &given->step[given_at];
+
+	if (given_at == given->count || next->from != explore.current ||
+	    next->at != explore.count[explore.current])
+		return EXPLORE_MAIN;
+	given_at++;
+	return next->to;
+}
+
+/* Somebody else has to run. */
+static void yield(void)
+{
+	unsigned mask = runnable_mask();
+	unsigned to = EXPLORE_MAIN;
+
+	explore.count[explore.current]++;
+	if (!mask) {
+		explore_fail("deadlock: nobody can go on", NULL);
+		leave();
+	}
+	if (explore.replay)
+		to = given_switch();
+	if (to == EXPLORE_MAIN)
+		to = nth_of(mask, mask & (mask - 1) && !explore.replay
+				      ? decide((unsigned)__builtin_popcount(mask))
+				      : 0);
+	switch_to(to);
+}
+
+void explore_point(void)
+{
+	unsigned others;
+	unsigned choice;
+
+	if (explore.time > MAX_ACCESS)
+		explore_fail("livelock", NULL);
+	if (explore.preemptions == explore.config.bound)
+		return;
+	others = runnable_mask() & ~(1u << explore.current);
+	if (!others)
+		return;
+	choice = decide(1 + (unsigned)__builtin_popcount(others));
+	if (!choice)
+		return;
+	explore.preemptions++;
+	switch_to(nth_of(others, choice - 1));
+}
+
+/* One line of a replay: where in the source it is, by the tool that knows. */
+void explore_tell(size_t offset, size_t size, const char *what, const void *pc)
+{
+	char command[128];
+	char place[64];
+
+	tell_place(offset, place, sizeof(place));
+	printf("fiber %u %5u  %-13s %zu  %-40s  ", explore.current, explore.count[explore.current],
+	    what, size, place);
+	if (!pc) {
+		printf("\n");
+		return;
+	}
+	fflush(stdout);
+	snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %p 2>/dev/null",
+	    (int)getpid(), (const void *)((const char *)pc - 1));
+	if (system(command))
+		printf("\n");
+}
+
+void explore_point_replay(void)
+{
+	unsigned to = given_switch();
+
+	if (explore.time > MAX_ACCESS)
+		explore_fail("livelock", NULL);
+	if (to != EXPLORE_MAIN)
+		switch_to(to);
+}
+
+/* --- what the port calls -------------------------------------------------------------------- */
+
+unsigned explore_self(void)
+{
+	return explore.current;
+}
+
+uint64_t explore_time(void)
+{
+	return explore.time;
+}
+
+void explore_sync(const void *word, bool write)
+{
+	(void)before_access(block_offset(word), sizeof(uint32_t), write, true,
+	    write ? "port writes" : "port reads", NULL);
+}
+
+void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
+    uint64_t value)
+{
+	struct waiting *w = &waiting[explore.current];
+
+	if (explore.current == EXPLORE_MAIN) {
+		if (!ready(address, value))
+			explore_fail("main waits for ever", address);
+		return;
+	}
+	w->ready = ready;
+	w->address = address;
+	w->value = value;
+	while (!runnable(explore.current))
+		yield();
+	w->ready = NULL;
+}
+
+void explore_fail(const char *what, const void *where)
+{
+	static char text[128];
+	char place[64];
+
+	if (!explore.failure && where) {
+		tell_place(block_offset(where), place, sizeof(place));
+		snprintf(text, sizeof(text), "%s: %s", what, place);
+	}
+	if (!explore.failure)
+		explore.failure = where ? text : what;
+	if (explore.current != EXPLORE_MAIN)
+		leave();
+}
+
+const char *explore_failure(void)
+{
+	const char *failure = explore.failure;
+
+	explore.failure = NULL;
+	return failure;
+}
+
+/* --- executions ----------------------------------------------------------------------------- */
+
+static void fiber_main(void)
+{
+	explore.config.body(explore.current);
+	waiting[explore.current].done = true;
+	for (unsigned f = 0; f < explore.config.fibers; f++)
+		if (!waiting[f].done)
+			yield();
+	leave();
+}
+
+void explore_begin(const struct explore_config *config)
+{
+	explore.config = *config;
+	memset(explore.granule, 0, sizeof(explore.granule));
+	known = 0;
+}
+
+const char *explore_run(void)
+{
+	unsigned first;
+
+	explore_restore();
+	made = 0;
+	taken.count = 0;
+	explore.preemptions = 0;
+	explore.time = 0;
+	explore.failure = NULL;
+	explore.restart = false;
+	memset(explore.count, 0, sizeof(explore.count));
+	memset(waiting, 0, sizeof(waiting));
+	race_begin(explore.config.fibers);
+	if (explore.config.before)
+		explore.config.before();
+	for (unsigned f = 0; f < explore.config.fibers; f++)
+		fiber_prepare(f, fiber_main);
+	first = explore.replay ? given_switch() : decide(explore.config.fibers);
+	switch_to(first == EXPLORE_MAIN ? 0 : first);
+	return explore_failure();
+}
+
+bool explore_next(void)
+{
+	if (explore.restart) {
+		known = 0;
+		return true;
+	}
+	known = made;
+	while (known) {
+		if (++decision[known - 1].choice < decision[known - 1].choices)
+			return true;
+		known--;
+	}
+	return false;
+}
+
+const char *explore_replay(const struct explore_schedule *schedule, bool tell)
+{
+	const char *failure;
+
+	explore.replay = true;
+	given = schedule;
+	/* Once to learn which accesses conflict, once to look at them. */
+	given_at = 0;
+	(void)explore_run();
+	given_at = 0;
+	explore.tell = tell;
+	failure = explore_run();
+	explore.replay = false;
+	explore.tell = false;
+	return failure;
+}
+
+const struct explore_schedule *explore_schedule(void)
+{
+	return &taken;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/explore/oracle.h"
+
+#define ORDERS   16u /* of three calls, some of which may fail */
+#define VERDICTS 32768u
+
+/* One order of the calls, or of some of them, and what came of it. */
+struct order {
+	unsigned count;
+	uint8_t nth[EXPLORE_FIBERS];
+	struct call call[EXPLORE_FIBERS];
+	uint64_t picture;
+};
+
+static struct order orders[ORDERS];
+static unsigned order_count;
+static unsigned call_count;
+
+/* End states that were looked at: most executions in a world end in few. */
+static struct {
+	uint64_t digest;
+	uint64_t picture;
+} verdict[VERDICTS];
+
+void oracle_forget(void)
+{
+	memset(verdict, 0, sizeof(verdict));
+}
+
+/* Looks at an end state, unless it is known. */
+static const char *look(uint64_t *picture)
+{
+	uint64_t digest = explore_digest() | 1;
+	unsigned at = (unsigned)(digest >> 20) % VERDICTS;
+	const char *wrong;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned slot = (at + i) % VERDICTS;
+
+		if (verdict[slot].digest == digest) {
+			*picture = verdict[slot].picture;
+			return NULL;
+		}
+		if (!verdict[slot].digest) {
+			at = slot;
+			break;
+		}
+	}
+	*picture = world_picture();
+	wrong = world_check();
+	if (!wrong)
+		wrong = explore_failure();
+	if (!wrong) {
+		verdict[at].digest = digest;
+		verdict[at].picture = *picture;
+	}
+	return wrong;
+}
+
+static const char *run_order(const struct call *calls, struct order *order)
+{
+	const char *wrong;
+
+	explore_restore();
+	for (unsigned i = 0; i < order->count; i++) {
+		unsigned n = order->nth[i];
+
+		order->call[n] = calls[n];
+		call_run(&order->call[n]);
+	}
+	wrong = explore_failure();
+	return wrong ? wrong : look(&order->picture);
+}
+
+/* Adds every order that begins with the first count calls of one. */
+static const char *learn_from(const struct call *calls, const struct order *begun, unsigned done,
+    bool partial)
+{
+	const char *wrong = NULL;
+
+	if (begun->count == call_count || partial) {
+		orders[order_count] = *begun;
+		wrong = run_order(calls, &orders[order_count++]);
+	}
+	for (unsigned n = 0; n < call_count && !wrong; n++) {
+		struct order longer = *begun;
+
+		if (done >> n & 1)
+			continue;
+		longer.nth[longer.count++] = (uint8_t)n;
+		wrong = learn_from(calls, &longer, done | 1u << n, partial);
+	}
+	return wrong;
+}
+
+const char *oracle_learn(const struct call *calls, unsigned count, bool partial)
+{
+	struct order none;
+
+	memset(&none, 0, sizeof(none));
+	call_count = count;
+	order_count = 0;
+	return learn_from(calls, &none, 0, partial);
+}
+
+/* What each page of a walk says was so before the others or after them. */
+static bool pages_seen(const struct call *call, unsigned n)
+{
+	for (unsigned page = 0; page < WORLD_PAGES; page++) {
+		bool found = false;
+
+		for (unsigned i = 0; i < order_count; i++)
+			found |= orders[i].call[n].op &&
+				 orders[i].call[n].page_out[page] == call->page_out[page];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Does a call of the scenario work in steps, which others may come between. */
+static bool beside_steps(const struct order *order)
+{
+	for (unsigned i = 0; i < order->count; i++)
+		if (order->call[order->nth[i]].op->promise == PROMISE_STEPS)
+			return true;
+	return false;
+}
+
+static bool same_answer(const struct call *call, const struct order *order, unsigned n)
+{
+	switch (call->op->promise) {
+	case PROMISE_TABLE:
+		if (beside_steps(order))
+			return !call->err || call->err == -PT_ENOENT;
+		/* fall through */
+	case PROMISE_STEPS:
+	case PROMISE_POINT:
+		return call->err == order->call[n].err && call->out == order->call[n].out;
+	case PROMISE_PAGES:
+		return call->err == order->call[n].err && pages_seen(call, n);
+	case PROMISE_NONE:
+		break;
+	}
+	return call->err == order->call[n].err;
+}
+
+/* No call comes in the order after one that began when it had ended. */
+static bool in_time(const struct call *calls, const struct order *order)
+{
+	for (unsigned i = 0; i < order->count; i++)
+		for (unsigned k = i + 1; k < order->count; k++)
+			if (calls[order->nth[k]].ended < calls[order->nth[i]].began)
+				return false;
+	return true;
+}
+
+static bool explains(const struct call *calls, const struct order *order, uint64_t picture)
+{
+	if (order->picture != picture || !in_time(calls, order))
+		return false;
+	for (unsigned n = 0; n < call_count; n++) {
+		bool left_out = !order->call[n].op;
+
+		/* A call that found no memory has changed nothing. */
+		if (left_out != (calls[n].err == -PT_ENOMEM))
+			return false;
+		if (!left_out && !same_answer(&calls[n], order, n))
+			return false;
+	}
+	return true;
+}
+
+const char *oracle_judge(const struct call *calls)
+{
+	static char text[200];
+	uint64_t picture = 0;
+	const char *wrong = look(&picture);
+	int at;
+
+	if (wrong)
+		return wrong;
+	for (unsigned i = 0; i < order_count; i++)
+		if (explains(calls, &orders[i], picture))
+			return NULL;
+	at = snprintf(text, sizeof(text), "not linearizable:");
+	for (unsigned n = 0; n < call_count; n++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at, " %s said %d, %#llx;",
+		    calls[n].op->name, calls[n].err, (unsigned long long)calls[n].out);
+	return text;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/explore/oracle.h"
+#include "tests/explore/scenario.h"
+
+/* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
+#define CAP 50000000u
+
+const char *const relation_name[RELATIONS] = {
+	"same",
+	"leaf",
+	"sibling",
+	"disjoint",
+	"over",
+	"under",
+	"target",
+};
+
+static struct call calls[EXPLORE_FIBERS];
+static unsigned call_count;
+
+static bool is(const struct operation *op, const char *name)
+{
+	return op && !strcmp(op->name, name);
+}
+
+void totals_add(struct totals *sum, const struct totals *t)
+{
+	sum->scenarios += t->scenarios;
+	sum->executions += t->executions;
+	sum->races += t->races;
+	sum->violations += t->violations;
+	sum->capped += t->capped;
+	sum->shallow += t->shallow;
+	sum->failing += t->failing;
+	if (t->most > sum->most)
+		sum->most = t->most;
+}
+
+void totals_print(const struct totals *t)
+{
+	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
+	       ", violations %" PRIu64 ", capped %" PRIu64,
+	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
+	if (t->failing)
+		printf("; %" PRIu64 " failing allocations", t->failing);
+	if (t->shallow)
+		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
+	printf("\n");
+}
+
+unsigned scenario_flavour(const struct scenario *s)
+{
+	unsigned flavour = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		flavour |= s->op[i]->flavour;
+	return flavour;
+}
+
+/* Of calls without an address only the size of the other's range is of interest. */
+static bool relation_fits(const struct scenario *s)
+{
+	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
+	bool first = s->op[0]->takes == TAKES_PLACE;
+	bool second = s->op[1]->takes == TAKES_PLACE;
+
+	/* Who drains magazines has a long way, whatever the other's range is. */
+	if (s->relation != RELATION_SAME && scenario_flavour(s) & WORLD_LEAN)
+		return false;
+	switch (s->relation) {
+	case RELATION_SAME:
+		return true;
+	case RELATION_OVER:
+		return second;
+	case RELATION_UNDER:
+		return first && (s->op[0] != s->op[1] || s->other);
+	case RELATION_TARGET:
+		return first && second && moves;
+	default:
+		return first && second;
+	}
+}
+
+static unsigned count_of(const struct scenario *s, const char *name)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
+		count += is(s->op[i], name);
+	return count;
+}
+
+/* Does it matter that the second call works on the space that shares; may it. */
+static bool other_fits(const struct scenario *s, enum world_state state)
+{
+	if (state != WORLD_SHARED && state != WORLD_TRULY)
+		return false;
+	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
+		return false;
+	/* Nobody calls on a space that is destroyed. */
+	return !count_of(s, "space_destroy");
+}
+
+static bool on_memory_alone(const struct scenario *s)
+{
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		if (s->op[i]->takes != TAKES_MEMORY)
+			return false;
+	return true;
+}
+
+bool scenario_fits(const struct scenario *s, enum world_state state)
+{
+	if (s->other && !other_fits(s, state))
+		return false;
+	/* The second space that is destroyed is the one that a third call copies into. */
+	if (s->op[2] && count_of(s, "space_destroy") > 1)
+		return false;
+	/* What is mapped is nothing to them. */
+	if (state != WORLD_PAGE && on_memory_alone(s))
+		return false;
+	return relation_fits(s);
+}
+
+void scenario_name(const struct scenario *s, char *text, size_t size)
+{
+	snprintf(text, size, "%s/%s%s%s/%s%s", s->op[0]->name, s->op[1]->name, s->op[2] ? "/" : "",
+	    s->op[2] ? s->op[2]->name : "", relation_name[s->relation], s->other ? "/other" : "");
+}
+
+bool scenario_find(const char *text, struct scenario *s)
+{
+	char copy[128];
+	unsigned ops = 0;
+	bool placed = false;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *word = strtok(copy, "/"); word; word = strtok(NULL, "/")) {
+		const struct operation *op = operation_find(word);
+		bool known = !strcmp(word, "other");
+
+		s->other |= known;
+		for (unsigned r = 0; r < RELATIONS; r++) {
+			if (!strcmp(word, relation_name[r])) {
+				s->relation = (enum relation)r;
+				placed = known = true;
+			}
+		}
+		if (op && ops < EXPLORE_FIBERS)
+			s->op[ops++] = op;
+		else if (!known)
+			return false;
+	}
+	return ops >= 2 && placed;
+}
+
+/* Where the first two calls go. */
+static void place(const struct scenario *s, struct call *first, struct call *next)
+{
+	static const unsigned apart[RELATIONS] = {
+		[RELATION_LEAF] = 1,
+		[RELATION_SIBLING] = WORLD_LEAF,
+		[RELATION_TARGET] = WORLD_TARGET,
+	};
+
+	next->page =
+	    s->relation == RELATION_DISJOINT ? world.disjoint : first->page + apart[s->relation];
+	if (s->relation == RELATION_OVER)
+		next->pages = 2 * WORLD_LEAF;
+	if (s->relation == RELATION_UNDER)
+		first->pages = 2 * WORLD_LEAF;
+	if (s->relation == RELATION_TARGET && !is(first->op, "move")) {
+		first->page = WORLD_TARGET;
+		next->page = 0;
+	}
+}
+
+static void make_calls(const struct scenario *s)
+{
+	unsigned victims = 0;
+
+	memset(calls, 0, sizeof(calls));
+	for (call_count = 0; call_count < EXPLORE_FIBERS && s->op[call_count]; call_count++) {
+		struct call *c = &calls[call_count];
+
+		c->op = s->op[call_count];
+		c->fiber = call_count;
+		c->space = &world.space[call_count && s->other];
+		c->pages = 1;
+		if (is(c->op, "space_destroy"))
+			c->victim = ++victims;
+		c->page = calls[0].page;
+		if (call_count == 1)
+			place(s, &calls[0], c);
+	}
+}
+
+static void body(unsigned fiber)
+{
+	call_run(&calls[fiber]);
+}
+
+/* Allocations are counted from the start of an execution; this one fails, 0: none does. */
+static uint64_t failing;
+static bool for_ever;
+static uint64_t asked; /* allocations of the last execution */
+
+static void arm(void)
+{
+	(void)pt_memory_fail_at(world.memory, failing, for_ever);
+}
+
+static const char *one_execution(void)
+{
+	const char *wrong = explore_run();
+
+	if (failing)
+		asked = pt_memory_fail_at(world.memory, 0, false);
+	return wrong ? wrong : oracle_judge(calls);
+}
+
+static void begin(const struct depth *depth)
+{
+	struct explore_config config = {.fibers = call_count,
+		.bound = depth->bound,
+		.plain = depth->plain,
+		.body = body,
+		.before = failing ? arm : NULL,
+		.describe = world_describe};
+
+	explore_begin(&config);
+}
+
+/* All executions; most becomes the most allocations that one asked for. */
+static const char *explore_all(struct totals *totals, uint64_t *most)
+{
+	uint64_t executions = 0;
+	const char *wrong;
+
+	*most = 0;
+	do {
+		wrong = one_execution();
+		executions++;
+		if (asked > *most)
+			*most = asked;
+	} while (!wrong && executions < CAP && explore_next());
+	totals->executions += executions;
+	totals->capped += executions == CAP;
+	if (executions > totals->most)
+		totals->most = executions;
+	return wrong;
+}
+
+/* Every allocation fails in turn, alone, and with all that follow. */
+static const char *explore_oom(const struct depth *depth, struct totals *totals)
+{
+	const char *wrong = NULL;
+	uint64_t most;
+
+	for (unsigned i = 0; i < 2 && !wrong; i++) {
+		for_ever = i;
+		failing = 0;
+		do {
+			failing++;
+			begin(depth);
+			wrong = explore_all(totals, &most);
+			totals->failing += most >= failing;
+		} while (!wrong && most >= failing);
+	}
+	return wrong;
+}
+
+const char *scenario_explore(const struct scenario *s, const struct depth *depth,
+    struct totals *totals)
+{
+	const char *wrong;
+	uint64_t most;
+
+	make_calls(s);
+	wrong = oracle_learn(calls, call_count, depth->oom);
+	totals->scenarios++;
+	failing = 0;
+	if (wrong) {
+		begin(depth);
+	} else if (depth->oom) {
+		wrong = explore_oom(depth, totals);
+	} else {
+		begin(depth);
+		wrong = explore_all(totals, &most);
+	}
+	if (wrong && !strncmp(wrong, "race", 4))
+		totals->races++;
+	else if (wrong)
+		totals->violations++;
+	return wrong;
+}
+
+void scenario_failing(struct failing *f)
+{
+	f->nth = failing;
+	f->for_ever = for_ever;
+}
+
+const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
+    const struct failing *f, bool tell)
+{
+	const struct depth depth = {0};
+	const char *wrong;
+
+	make_calls(s);
+	failing = f->nth;
+	for_ever = f->for_ever;
+	begin(&depth);
+	wrong = oracle_learn(calls, call_count, failing != 0);
+	if (!wrong)
+		wrong = explore_replay(schedule, tell);
+	if (failing)
+		(void)pt_memory_fail_at(world.memory, 0, false);
+	return wrong ? wrong : oracle_judge(calls);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "tests/explore/world.h"
+
+#define FRAME_SHIFT   WORLD_FRAME_SHIFT
+#define SECTION_SHIFT WORLD_SECTION_SHIFT
+#define FRAMES        WORLD_FRAMES
+#define READY         4u /* tables of each class that each CPU has in its magazine */
+#define CPUS          (EXPLORE_FIBERS + 1)
+
+const char *const world_state_name[WORLD_STATES] = {
+	"empty",
+	"page",
+	"full",
+	"huge",
+	"huge-dirty",
+	"hollow",
+	"shared",
+	"sole",
+	"truly",
+};
+
+/* An MMU that writes accessed and dirty; none; none, and a break before each make. */
+const struct world_kind world_kind[WORLD_KINDS] = {
+	{"fake8", &pt_format_fake8, PT_SPACE_MMU},
+	{"fake8-soft", &pt_format_fake8, 0},
+	{"fake4", &pt_format_fake4, 0},
+};
+
+struct world world;
+static size_t used; /* bytes of the block given out */
+
+static void *take(size_t size)
+{
+	void *at = explore_block + used;
+
+	used = (used + size + EXPLORE_LINE - 1) & ~(size_t)(EXPLORE_LINE - 1);
+	if (used > EXPLORE_BLOCK) {
+		fprintf(stderr, "the block is too small\n");
+		exit(2);
+	}
+	return at;
+}
+
+/* What a state is made of has to work. */
+static void must(int err)
+{
+	if (err) {
+		fprintf(stderr, "a state cannot be made: %s\n", pt_strerror(err));
+		exit(2);
+	}
+}
+
+static void open_memory(void)
+{
+	const struct pt_config config = {
+		.page_shift = FRAME_SHIFT,
+		.cpus = CPUS,
+		.nodes = 1,
+		.section_shift = SECTION_SHIFT,
+		.max_pfn = 4 * FRAMES,
+		.magazine = 2 * READY,
+		.classes = 8,
+	};
+	struct pt_port port = explore_port();
+	size_t size = pt_memory_size(&config);
+	char *arena;
+
+	must(pt_memory_init(take(size), size, &config, &port, &world.memory));
+	must(pt_section_add(world.memory, FRAMES, FRAMES, 0, take(pt_section_size(&config))));
+	world.spare = 2 * FRAMES;
+	world.absent = 3 * FRAMES;
+	arena = take(WORLD_ARENA);
+	memset(arena, 0xa5, WORLD_ARENA);
+	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
+	must(pt_memory_online(world.memory));
+	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0,
+	    take(pt_section_size(&config))));
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		world.words[f] = take(pt_section_size(&config));
+		world.own_cache[f] = take(sizeof(struct pt_cache));
+	}
+}
+
+/* Each CPU has ready tables, so that calls meet in tables and not in the allocator. */
+static void fill_magazines(void)
+{
+	const struct pt_space *space = &world.space[0];
+	unsigned ready = world.flavour & WORLD_LEAN ? 1 : READY;
+	struct ptdesc *pt[READY];
+
+	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+		explore_port_cpu(cpu);
+		for (unsigned l = 0; l < space->levels; l++) {
+			for (unsigned i = 0; i < ready; i++)
+				pt[i] =
+				    pagetable_alloc(world.memory, space->classes[l], l, NULL, 0);
+			for (unsigned i = 0; i < ready; i++)
+				pagetable_free(world.memory, pt[i], NULL);
+		}
+	}
+	explore_port_cpu(EXPLORE_MAIN);
+}
+
+pt_pa world_pa(unsigned page)
+{
+	return pt_make_pa(UINT64_C(0x100000) + world_size(page));
+}
+
+static void map(unsigned page, unsigned pages, uint32_t flags)
+{
+	must(pt_map(&world.space[0], world_va(page), world_size(pages), world_pa(page), world.attr,
+	    flags));
+}
+
+/* The places that calls go to: two neighbouring leaf tables, and one below another upper table. */
+static void map_places(unsigned pages, uint32_t flags)
+{
+	map(0, pages, flags);
+	map(WORLD_LEAF, pages, flags);
+	map(world.disjoint, pages, flags);
+}
+
+static uint64_t all_pages(void)
+{
+	return world_size(2 * world.disjoint);
+}
+
+static void make_state(enum world_state state)
+{
+	struct pt_space *space = world.space;
+
+	switch (state) {
+	case WORLD_EMPTY:
+	case WORLD_STATES:
+		break;
+	case WORLD_PAGE:
+		map_places(1, PT_SMALL);
+		break;
+	case WORLD_FULL:
+		map_places(WORLD_LEAF, PT_SMALL);
+		break;
+	case WORLD_HUGE:
+	case WORLD_HUGE_DIRTY:
+		map_places(WORLD_LEAF, 0);
+		break;
+	case WORLD_HOLLOW:
+		must(pt_populate(space, world_va(0), all_pages(), 1, 0));
+		break;
+	case WORLD_SHARED:
+	case WORLD_SOLE:
+		map_places(WORLD_LEAF, PT_SMALL);
+		must(pt_copy(&space[1], space, world_va(0), all_pages(), PT_COW | PT_SHARE));
+		if (state == WORLD_SOLE)
+			must(pt_unmap(&space[1], world_va(0), all_pages(), 0, NULL));
+		break;
+	case WORLD_TRULY:
+		map_places(WORLD_LEAF, 0);
+		must(pt_share_table(&space[1], space, world_va(0), 0));
+		break;
+	}
+}
+
+/* Where the lowest table is that translates page 0. */
+static pt_pa lowest_table(void)
+{
+	unsigned l = world.format->levels - 1u;
+	pt_pa pa = pt_space_root(world.space).pa;
+	struct pt_entry_info info;
+	uint64_t entry;
+
+	for (;; l--) {
+		entry = 0;
+		memcpy(&entry, explore_port().phys_to_virt(NULL, pa), world.format->entry_bytes);
+		must(pt_entry_decode(world.format, entry, l, &info));
+		if (info.kind != PT_ENTRY_TABLE)
+			return pa;
+		pa = info.pa;
+	}
+}
+
+void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour)
+{
+	uint32_t seen = state == WORLD_HUGE_DIRTY ? PT_ACCESSED | PT_DIRTY : 0;
+
+	explore_clear();
+	used = 0;
+	(void)take(explore_port_size());
+	world.kind = kind;
+	world.format = kind->format;
+	world.flavour = flavour;
+	world.flags = kind->flags | (flavour & WORLD_KERNEL ? PT_SPACE_KERNEL : 0);
+	world.attr = pt_make_attr(PT_READ | PT_WRITE | PT_USER | seen);
+	world.disjoint = WORLD_LEAF << kind->format->bits[1];
+	world.space = take((WORLD_OWN + EXPLORE_FIBERS) * sizeof(struct pt_space));
+	explore_port_cpu(EXPLORE_MAIN);
+	world.cache = take(sizeof(struct pt_cache));
+	open_memory();
+	must(pt_cache_init(world.cache, world.memory, "objects", WORLD_OBJECT, 16,
+	    PT_CACHE_TYPE_STABLE));
+	for (unsigned i = 0; i < WORLD_SPACES; i++)
+		must(pt_space_init(&world.space[i], world.memory, kind->format, world.flags,
+		    &world.space[i]));
+	fill_magazines();
+	make_state(state);
+	(void)pt_reclaim_poll(world.memory, true);
+	world.leaf = lowest_table();
+	explore_snapshot();
+}
+
+static uint64_t mix(uint64_t sum, uint64_t x)
+{
+	sum = (sum ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+	return sum ^ sum >> 29;
+}
+
+static uint64_t page_picture(const struct pt_space *space, unsigned page)
+{
+	struct pt_translation t;
+
+	if (!space->root || pt_translate(space, world_va(page), &t))
+		return 0;
+	return mix(t.pa.v, t.attr.flags & ~(uint32_t)PT_ACCESSED);
+}
+
+uint64_t world_picture(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned s = 0; s < WORLD_SPACES; s++)
+		for (unsigned i = 0; i < WORLD_PAGES; i++) {
+			unsigned page = i < 32 ? i : world.disjoint + i - 32;
+
+			sum = mix(sum, page_picture(&world.space[s], page));
+		}
+	return sum;
+}
+
+const char *world_check(void)
+{
+	static char text[160];
+	struct pt_leaks leaks = {0};
+	struct pt_fault_report report;
+	struct pt_space *live[WORLD_SPACES];
+	unsigned count = 0;
+
+	for (unsigned s = 0; s < WORLD_SPACES; s++) {
+		struct pt_space *space = &world.space[s];
+
+		if (!space->root)
+			continue;
+		live[count++] = space;
+		if (pt_check(space, &report)) {
+			snprintf(text, sizeof(text), "pt_check: space %u, page %llu, level %u: %s",
+			    s, (unsigned long long)(report.va.v >> FRAME_SHIFT), report.level,
+			    report.what);
+			return text;
+		}
+	}
+	while (count)
+		if (pt_space_destroy(live[--count], NULL))
+			return "a space cannot be destroyed: tables are charged to it that it lost";
+	if (pt_cache_destroy(world.cache))
+		return "an object was lost";
+	if (pt_memory_destroy(world.memory, &leaks)) {
+		snprintf(text, sizeof(text), "leaked: %llu frames, %llu tables, %llu objects",
+		    (unsigned long long)leaks.frames, (unsigned long long)leaks.tables,
+		    (unsigned long long)leaks.objects);
+		return text;
+	}
+	return NULL;
+}
