@@ -3,7 +3,6 @@
 #include <ptdesc/atomic.h>
 
 #include "port/bare/common/bare.h"
-#include "port/bare/common/print.h"
 #include "port/bare/x86/control.h"
 #include "port/bare/x86/cpu.h"
 
@@ -30,8 +29,6 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define CR4_SMAP ((uintptr_t)1 << 21)
 #define CR4_PKE  ((uintptr_t)1 << 22)
 #define EFER_NXE ((uintptr_t)1 << 11)
-
-struct x86_cpu x86_cpus[MACHINE_CPUS];
 
 static void (*others_start)(unsigned cpu);
 static uint32_t up;
@@ -123,15 +120,6 @@ _Noreturn void machine_exit(int status)
 		__asm__ volatile("cli; hlt");
 }
 
-/* The task register holds a selector that no two CPUs share. */
-unsigned machine_cpu(void)
-{
-	uint32_t selector;
-
-	__asm__ volatile("str %0" : "=r"(selector));
-	return (selector - TSS_AT) / 16;
-}
-
 void machine_relax(void)
 {
 	__asm__ volatile("pause" : : : "memory");
@@ -144,7 +132,7 @@ void machine_interrupt(unsigned cpu)
 	/* The two halves of the register are one thing to an interrupt handler too. */
 	__asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory");
 	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
-	*lapic(LAPIC_ICR_LOW) = VECTOR_INTERRUPT;
+	*lapic(LAPIC_ICR_LOW) = INTERRUPT;
 	__asm__ volatile("push %0; popf" : : "r"(flags) : "memory", "cc");
 }
 
@@ -197,36 +185,9 @@ void x86_set_pkru(uint32_t pkru)
 	__asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0) : "memory");
 }
 
-static void unexpected(const struct x86_exception *e, uintptr_t cr2)
+void x86_end_of_interrupt(void)
 {
-	print("not ok - CPU %u: exception %lu, code %lx, at %lx, address %lx\n", machine_cpu(),
-	    (unsigned long)e->vector, (unsigned long)e->error, (unsigned long)e->pc,
-	    (unsigned long)cr2);
-	machine_exit(99);
-}
-
-uintptr_t x86_trapped(const struct x86_exception *e)
-{
-	struct x86_cpu *me = &x86_cpus[machine_cpu()];
-	struct machine_try *t = me->trying;
-	uintptr_t cr2;
-
-	if (e->vector == VECTOR_INTERRUPT) {
-		bare_interrupted();
-		*lapic(LAPIC_EOI) = 0;
-		return 0;
-	}
-	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-	if (!t)
-		unexpected(e, cr2);
-	me->trying = NULL;
-	t->end = e->vector == VECTOR_BREAKPOINT   ? MACHINE_DONE
-		 : e->vector == VECTOR_PAGE_FAULT ? MACHINE_FAULT
-						  : MACHINE_OTHER;
-	t->code = t->end == MACHINE_FAULT ? e->error : e->vector;
-	t->address = cr2;
-	t->value = e->ax;
-	return me->sp;
+	*lapic(LAPIC_EOI) = 0;
 }
 
 void machine_start(unsigned cpu)
