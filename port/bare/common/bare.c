@@ -128,13 +128,25 @@ static void grace_wait(void *ctx, uint64_t cookie)
 		machine_relax();
 }
 
+/* Is it cheaper, or needed, to flush everything. */
+static bool flushes_all(const struct pt_flush *what, uint64_t pages)
+{
+	const struct pt_format *f = bare_variant()->format;
+
+	if (what->tables && machine.leaves_only)
+		return true;
+	if (what->tables >> (f->levels - 1) & 1 && f->flags & PT_FORMAT_LOADED_ROOT)
+		return true;
+	/* The kernel's own addresses have other high bits than the request. */
+	return pages > FLUSH_PAGES || (machine.split && what->kernel);
+}
+
 static void flush(const struct pt_flush *what, bool broadcast)
 {
 	unsigned shift = bare_variant()->format->page_shift;
 	uint64_t pages = ((what->last.v - what->start.v) >> shift) + 1;
 
-	/* The kernel's own addresses have other high bits than the request. */
-	if (pages > FLUSH_PAGES || (machine.split && what->kernel)) {
+	if (flushes_all(what, pages)) {
 		machine_flush_all(broadcast);
 		return;
 	}

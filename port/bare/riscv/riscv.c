@@ -82,6 +82,8 @@ const struct machine machine = {
 	.ram_size = UINT64_C(128) << 20,
 	.devices = devices,
 	.cpus = MACHINE_CPUS,
+	/* Supervisor-level ISA, SFENCE.VMA: with an address it is of leaf entries alone. */
+	.leaves_only = true,
 };
 
 const unsigned machine_breakpoint_size = 2;

@@ -152,12 +152,14 @@ void machine_flush_page(uint64_t va, bool broadcast)
 	__asm__ volatile("invlpg (%0)" : : "r"((uintptr_t)va) : "memory");
 }
 
-/* Global entries leave only when CR4.PGE changes. */
+/* Global entries leave only when CR4.PGE changes; PAE's root is loaded with CR3. */
 void machine_flush_all(bool broadcast)
 {
 	uintptr_t cr4 = read_cr4();
+	uintptr_t cr3;
 
 	(void)broadcast;
+	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(cr3) : : "memory");
 	write_cr4(cr4 & ~CR4_PGE);
 	write_cr4(cr4);
 }
