@@ -9,6 +9,7 @@
 
 #define UART UINT64_C(0x09000000)
 
+#define SCTLR_WXN  (UINT64_C(1) << 19) /* what may be written may not be executed */
 #define SCTLR_SPAN (UINT64_C(1) << 23) /* exceptions leave PSTATE.PAN alone */
 #define SPSR_EL0   UINT64_C(0x3c0)     /* no interrupts */
 #define SPSR_EL1   UINT64_C(0x3c5)
@@ -32,7 +33,7 @@ struct machine_frame {
 	uint64_t x[19];
 	uint64_t x30;
 };
-PT_STATIC_ASSERT(sizeof(struct machine_frame) <= FRAME_SIZE, "start.S makes room for it");
+PT_STATIC_ASSERT((int)sizeof(struct machine_frame) <= FRAME_SIZE, "start.S makes room for it");
 
 struct cpu {
 	struct machine_try *trying;
@@ -190,7 +191,11 @@ static void write_sctlr(uint64_t value)
 
 void aarch64_set_control(uint32_t control)
 {
+	uint64_t sctlr = read_sctlr() & ~SCTLR_WXN;
+
 	cpus[machine_cpu()].pan = control & AARCH64_PAN;
+	write_sctlr(sctlr | (control & AARCH64_WXN ? SCTLR_WXN : 0));
+	machine_flush_all(false);
 }
 
 /* ID_AA64MMFR1_EL1, HAFDBS. */

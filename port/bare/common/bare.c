@@ -301,6 +301,9 @@ int bare_kernel_space(struct pt_space *space, struct pt_memory *memory,
 
 	if (!error)
 		error = map_direct(space, machine.ram, machine.ram_size);
+	if (!error)
+		error = pt_set_memory_ro(space, bare_kernel_va(space, bare_pa(image_start)),
+		    (uint64_t)(image_data - image_start), 0);
 	for (const struct machine_device *d = machine.devices; !error && d->size; d++)
 		error = map_device(space, d);
 	return error;

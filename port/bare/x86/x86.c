@@ -19,6 +19,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define LAPIC_ICR_HIGH 0x310
 
 #define MSR_PAT   0x277
+#define MSR_PKRS  0x6e1
 #define MSR_EFER  0xc0000080
 /* WB, WC, UC-, UC, WB, WP, UC-, WT: what the format's memory types mean. */
 #define PAT_VALUE UINT64_C(0x0407050600070106)
@@ -28,6 +29,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define CR4_SMEP ((uintptr_t)1 << 20)
 #define CR4_SMAP ((uintptr_t)1 << 21)
 #define CR4_PKE  ((uintptr_t)1 << 22)
+#define CR4_PKS  ((uintptr_t)1 << 24)
 #define EFER_NXE ((uintptr_t)1 << 11)
 
 static void (*others_start)(unsigned cpu);
@@ -171,20 +173,35 @@ void machine_sync_code(void)
 void x86_set_control(uint32_t control)
 {
 	uintptr_t cr0 = read_cr0() & ~CR0_WP;
-	uintptr_t cr4 = read_cr4() & ~(CR4_SMEP | CR4_SMAP | CR4_PKE);
+	uintptr_t cr4 = read_cr4() & ~(CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS);
 	uint64_t efer = read_msr(MSR_EFER) & ~EFER_NXE;
 
 	write_cr0(cr0 | (control & X86_WP ? CR0_WP : 0));
 	write_cr4(cr4 | (control & X86_SMEP ? CR4_SMEP : 0) | (control & X86_SMAP ? CR4_SMAP : 0) |
-		  (control & X86_PKE ? CR4_PKE : 0));
+		  (control & X86_PKE ? CR4_PKE : 0) | (control & X86_PKS ? CR4_PKS : 0));
 	write_msr(MSR_EFER, efer | (control & X86_NXE ? EFER_NXE : 0));
 	x86_cpus[machine_cpu()].ac = control & X86_AC;
 	machine_flush_all(false);
 }
 
-void x86_set_pkru(uint32_t pkru)
+/* CPUID 7: bits of ECX. */
+uint32_t x86_keys(void)
 {
-	__asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0) : "memory");
+	uint32_t leaf = 7;
+	uint32_t b;
+	uint32_t c = 0;
+	uint32_t d;
+
+	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+	return (c >> 3 & 1 ? X86_PKE : 0) | (c >> 31 ? X86_PKS : 0);
+}
+
+void x86_set_key_rights(uint32_t control, uint32_t rights)
+{
+	if (control & X86_PKE)
+		__asm__ volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory");
+	if (control & X86_PKS)
+		write_msr(MSR_PKRS, rights);
 }
 
 void x86_end_of_interrupt(void)
