@@ -20,7 +20,11 @@ void *memset(void *at, int byte, size_t size);
 #define MMU_KERNEL_SIZE  UINT64_C(0x2000000)
 #define MMU_SCRATCH_AT   UINT64_C(0x2000000) /* the kit's memory; frames that tests map */
 #define MMU_SCRATCH_SIZE UINT64_C(0x2000000)
-#define MMU_TARGET_AT    UINT64_C(0x6000000) /* a page that the matrix maps, in all leaf sizes */
+#define MMU_TARGET_AT    UINT64_C(0x6000000) /* what the kit and the matrix map and change */
+#define MMU_TARGET_SIZE  UINT64_C(0x2000000)
+
+/* A page of the kernel's addresses, as if it were memory behind the RAM. */
+#define MMU_USER_CODE (machine.ram + machine.ram_size)
 
 /* What of each flush is left out, to see that it is missed. */
 enum mmu_drop {
@@ -65,6 +69,9 @@ void mmu_store(void *entry, uint64_t e);
 /* Frames for tests: their words are their addresses, until mmu_fill_scratch is called again. */
 void mmu_fill_scratch(void);
 
+/* Where code that reads or writes is, for the supervisor and for the user, under every root. */
+uintptr_t mmu_code(uint32_t access, bool user);
+
 /* Puts this CPU on the library's tables. */
 void mmu_on_kernel(void);
 
@@ -82,6 +89,7 @@ void mmu_matrix(void);
 void mmu_live(void);        /* changes, seen by the CPU that makes them */
 void mmu_live_remote(void); /* and by another */
 void mmu_cpus(void);
+
 _Noreturn void mmu_judge(void);
 
 #endif

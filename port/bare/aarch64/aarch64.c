@@ -49,7 +49,7 @@ extern const char machine_other_start[];
 
 void machine_start(unsigned cpu);
 _Noreturn void machine_trap(struct machine_frame *frame);
-void machine_enter(uint64_t pc, uint64_t argument, uint64_t spsr, uint64_t *sp);
+void machine_enter(uint64_t pc, uint64_t argument, uint64_t second, uint64_t spsr, uint64_t *sp);
 _Noreturn void machine_leave(uint64_t sp);
 
 /* What the program does on the first CPU. */
@@ -257,7 +257,7 @@ void machine_try(struct machine_try *t)
 	uint64_t spsr = t->user ? SPSR_EL0 : SPSR_EL1;
 
 	me->trying = t;
-	machine_enter(t->pc, t->va, spsr | (me->pan ? SPSR_PAN : 0), &me->sp);
+	machine_enter(t->pc, t->va, t->value, spsr | (me->pan ? SPSR_PAN : 0), &me->sp);
 }
 
 void machine_start(unsigned cpu)

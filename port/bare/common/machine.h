@@ -94,15 +94,15 @@ struct machine_try {
 	} end;
 	uint64_t code;    /* as the architecture encodes it */
 	uint64_t address; /* that the MMU refused */
-	uint64_t value;   /* what the code has read */
+	uint64_t value;   /* its second argument; then what it has read */
 };
 
 /* Tries; interrupts are answered meanwhile. */
 void machine_try(struct machine_try *t);
 
 /*
- * Code for attempts, position independent, on a page of its own: reads, writes at the argument,
- * then a breakpoint.
+ * Code for attempts, position independent, on a page of its own: reads at the first argument, or
+ * writes there the lower half of the second, then a breakpoint.
  */
 extern const char machine_try_read[];
 extern const char machine_try_write[];
