@@ -117,6 +117,13 @@ static void flush(void *ctx, const struct pt_flush *request)
 		bare_flush_here(request);
 }
 
+static bool grace_done(void *ctx, uint64_t cookie)
+{
+	const struct pt_port port = bare_port();
+
+	return mmu.no_grace || port.grace_done(ctx, cookie);
+}
+
 void mmu_on_kernel(void)
 {
 	struct pt_root kernel = pt_space_root(&mmu.kernel);
@@ -132,6 +139,8 @@ static bool kernel_up(void)
 	int error;
 
 	port.flush = flush;
+	port.phys_to_virt = mmu_phys_to_virt;
+	port.grace_done = grace_done;
 	error = bare_memory(machine.ram + MMU_KERNEL_AT, MMU_KERNEL_SIZE, mmu.format->page_shift,
 	    &port, &mmu.memory);
 	if (!error)
@@ -166,6 +175,7 @@ static void run_tests(void)
 		return;
 	mmu_start_cpus();
 	mmu_live_remote();
+	mmu_grace();
 	mmu_cpus();
 }
 

@@ -41,6 +41,7 @@ struct mmu {
 	struct pt_space *space; /* the one of them that tests change */
 	struct pt_root root;    /* its root; in the kit the MMU is on others */
 	enum mmu_drop drop;
+	bool no_grace;    /* grace periods end at once */
 	uint32_t flushes; /* of the kernel's memory, made or left out */
 	unsigned tests;   /* lines of TAP */
 	unsigned failed;
@@ -88,7 +89,11 @@ void mmu_kit(void);
 void mmu_matrix(void);
 void mmu_live(void);        /* changes, seen by the CPU that makes them */
 void mmu_live_remote(void); /* and by another */
+void mmu_grace(void);
 void mmu_cpus(void);
+
+/* The kernel's phys_to_virt, where a test has a CPU stop. */
+void *mmu_phys_to_virt(void *ctx, pt_pa pa);
 
 _Noreturn void mmu_judge(void);
 
