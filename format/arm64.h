@@ -3,10 +3,13 @@
  * arm64, VMSAv8-64 stage 1 of EL1&0: granules of 4, 16 and 64 KiB, 2 to 5 levels, entries of 8
  * bytes. Level 0 here is level 3 of the architecture, level 3 is its 0, level 4 its -1.
  *
- * Arm Architecture Reference Manual: unread. What stands here is from what QEMU's target/arm/ptw.c
- * does, from Arm's public guide "Memory management" (levels and block sizes of each granule) and
- * tables of the descriptors that others made of the manual; contiguous runs and break before make
- * are from what Linux does.
+ * Arm Architecture Reference Manual for ARMv8-A. Read, of an early issue (addresses of 48 bits):
+ * D4.3.1 (descriptors of tables and blocks, which levels have blocks, their output addresses),
+ * D4.3.3 (bits 63:59 of tables; of leaves UXN, PXN, Contiguous, nG, AF, SH, AP, NS, AttrIndx),
+ * D4.4.1 (permissions, without its tables, which are pictures). Unread: lengths of contiguous runs,
+ * which are those that Linux's documentation lists for 16 KiB and 64 KiB, and for 4 KiB but at
+ * level 2; LPA and LPA2; DBM; break before make, which is what Linux does. Those were compared with
+ * QEMU's target/arm/ptw.c as far as it knows them, and with Arm's public guide "Memory management".
  *
  *   granule  leaves                 runs of them              52-bit addresses (ARM64_WIDE)
  *   4 KiB    4K, 2M, 1G; 512G wide  16 each, but of 512G      LPA2: 51:50 in 9:8, no SH there

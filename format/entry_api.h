@@ -53,6 +53,8 @@
  *   pf_entry pf_found(e, n)  the entry for what is in memory at index n, of which the bits below
  *                            the length of a run count
  *   bool pf_valid(e, l)      no reserved bit is set: for pt_check and decode
+ *   pf_entry pf_unmarked(e, l)   the entry without bits that are reserved and that an MMU is known
+ *                            to set all the same: for pt_check
  *   pf_entry pf_marks(l)     bits that are all set in leaves that are accessed and dirty, and in
  *                            nothing else; 0: no bits say that
  */
@@ -115,6 +117,14 @@ static inline bool pf_valid(pf_entry e, unsigned l)
 	(void)e;
 	(void)l;
 	return true;
+}
+#endif
+
+#ifndef pf_unmarked
+static inline pf_entry pf_unmarked(pf_entry e, unsigned l)
+{
+	(void)l;
+	return e;
 }
 #endif
 

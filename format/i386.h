@@ -4,8 +4,8 @@
  * 4 MiB.
  *
  * Intel SDM volume 3A, order number 253668-032US. Read: figure 4-4 (all entries, CR3), table 4-4 (a
- * PDE that maps 4 MByte); memory types as format/x86_64.h. Unread: tables 4-3, 4-5 and 4-6, which
- * the figure sums up.
+ * PDE that maps 4 MByte); memory types as format/x86_64.h. In a later edition: table 4-3 (CR3).
+ * Unread: tables 4-5 and 4-6, which the figure sums up.
  *
  * Bits 20:13 of a large leaf hold address bits 39:32 where PSE-36 is. They are taken as reserved: a
  * large leaf above 4 GiB could never be split.

@@ -5,7 +5,9 @@
  *
  * RISC-V Instruction Set Manual, volume II, as of 2024. Read: "Sv32", its "Addressing and Memory
  * Protection" and "Virtual Address Translation Process"; "Sv39", "Sv48", "Sv57"; "Svnapot",
- * "Svpbmt". Unread: satp; its layout is the one with which QEMU's MMU was made to walk.
+ * "Svpbmt"; "satp" (table of modes; ASIDs of up to 9 or 16 bits; its figures are pictures, so that
+ * where the fields are is what QEMU's MMU was made to walk with); "SFENCE.VMA": with an address it
+ * orders entries of leaves alone, so a flush of entries that point to tables has to name none.
  *
  * Runs of 16 pages are Svnapot's. Without that extension they fault, so there are two of each of
  * the three large ones; those whose name ends in -napot make runs. All entries of a run hold the

@@ -5,8 +5,9 @@
  * Intel SDM volume 3A, numbered as in the edition that brought protection keys (about 2016). Read:
  * table 4-2 (PS of a PML4E is 0); 4.5's tables 4-15 (PDPTE, 1 GByte), 4-17 from bit 9 on (PDE,
  * 2 MByte), 4-18 (PDE, table), 4-19 (PTE); 4.6.2 (protection keys); 11.12.2 and 11.12.3 with tables
- * 11-10 and 11-11 (PAT). Unread: CR3, the other tables of 4.5, 5-level paging; what stands here of
- * those was compared with QEMU's target/i386 mmu_translate.
+ * 11-10 and 11-11 (PAT). In the edition with order number 253668-032US: figure 4-10 (CR3 and all
+ * entries), table 4-13 (PML4E). Unread: the other tables of 4.5, 5-level paging; what stands here
+ * of those was compared with QEMU's target/i386 mmu_translate.
  *
  * Memory types are indices into the PAT; the one expected here is 0 WB, 1 WC, 2 UC-, 3 UC, 5 WP,
  * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT (pt_root.types). Decoding takes 4 for WB and
@@ -297,6 +298,16 @@ static inline bool x86_pae_valid(pf_entry e, unsigned l)
 {
 	return !(e & (UINT64_C(0x7ff) << 52)) && (l < 2 || !(e & (X86_NX | 0x1e6)));
 }
+
+/*
+ * Accessed of a PDPTE is reserved, and would be refused when the root is loaded; but QEMU's MMU,
+ * which walks the PDPTEs in memory, sets it.
+ */
+static inline pf_entry x86_unmarked(pf_entry e, unsigned l)
+{
+	return x86_is_pdpte(l) ? e & ~X86_A : e;
+}
+#define pf_unmarked x86_unmarked
 
 /* Reserved: address bits between bit 12 and the leaf's size; PS where no leaf can be. */
 static inline bool x86_valid(pf_entry e, unsigned l)

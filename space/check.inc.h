@@ -80,7 +80,7 @@ static struct ptdesc *table_at(const struct pt_space *space, uint64_t pa)
 static int check_entry(const struct pt_space *space, pf_entry e, unsigned l, uint64_t va,
     struct pt_fault_report *report)
 {
-	const char *what = entry_fault(space, e, l);
+	const char *what = entry_fault(space, pf_unmarked(e, l), l);
 
 	if (what)
 		return report_fault(report, va, l, e, what);

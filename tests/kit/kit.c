@@ -48,7 +48,7 @@ uint64_t kit_pa(const struct kit *k, unsigned level, unsigned n)
 {
 	unsigned bits = k->format->pa_bits < 63 ? k->format->pa_bits : 63;
 
-	return (k->machine->memory + kit_slot(k, level) * (n + 1)) & ((UINT64_C(1) << bits) - 1) &
+	return (k->machine->memory + kit_slot(k, level) * (n - 1)) & ((UINT64_C(1) << bits) - 1) &
 	       ~(kit_slot(k, level) - 1);
 }
 

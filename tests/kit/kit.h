@@ -19,7 +19,7 @@ struct kit_machine {
 	 */
 	struct pt_memory *(*open)(void *ctx, unsigned page_shift);
 
-	/* Where most of the physical addresses begin that tests map. */
+	/* Most of what tests map is the leaf with this physical address in it, or follows. */
 	uint64_t memory;
 
 	/* Ends it; what pt_memory_destroy says. */

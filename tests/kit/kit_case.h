@@ -81,7 +81,8 @@ struct kit_half {
 };
 unsigned kit_halves(const struct kit *k, struct kit_half half[2]);
 
-/* Memory aligned to an entry of a level, different for each n below 4. */
+/* Memory aligned to an entry of a level, different for each n from 1 to 4; 1 has
+ * kit_machine.memory. */
 uint64_t kit_pa(const struct kit *k, unsigned level, unsigned n);
 
 /* Does va translate to pa with these attributes, by a leaf of this level. */

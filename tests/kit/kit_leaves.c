@@ -124,7 +124,7 @@ static void test_largest_leaves(struct kit *k)
 	for (unsigned l = 1; l < k->format->levels; l++) {
 		uint64_t va = place(k, l) - page;
 		uint64_t size = kit_slot(k, l) + 2 * page;
-		uint64_t pa = kit_pa(k, l, 1) - page;
+		uint64_t pa = kit_pa(k, l, 2) - page;
 
 		if (!kit_is_leaf_level(k, l))
 			continue;

@@ -316,7 +316,7 @@ static void test_share_table(struct kit *k)
 {
 	uint64_t large = kit_slot(k, 1);
 	uint64_t va = kit_slot(k, 2);
-	uint64_t pa = kit_pa(k, 1, 0);
+	uint64_t pa = kit_pa(k, 1, 1);
 	struct pt_gather gather;
 
 	if (k->format->levels < 3) { /* the table of level 1 is the root */

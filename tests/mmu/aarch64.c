@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Arm ARM D5 (VMSAv8-64, stage 1 of EL1&0), as Arm's guides describe it; the manual itself: unread.
- * Access permissions (AP, APTable), execute permissions (PXN, UXN and their table bits; what EL0
- * may write EL1 may not execute), PAN, the access flag, dirty state, syndromes of aborts.
+ * Arm Architecture Reference Manual for ARMv8-A, an early issue. Read: D4.3.1, D4.3.3 (descriptors
+ * and their attributes), D4.4.1 up to its table D4-33 (AP, APTable, UXN, PXN; what EL0 may write
+ * EL1 may not execute; SCTLR_EL1.WXN). Its tables D4-29, D4-32 and D4-33 are pictures: unread. From
+ * Arm's guides, the manual unread: PAN, dirty state, syndromes of aborts.
  */
 #include "port/bare/aarch64/control.h"
 #include "tests/mmu/arch.h"
@@ -81,18 +82,23 @@ static bool writable(const struct arch_case *c, uint32_t takes)
 	       (c->flags & PT_DIRTY || aarch64_sets_dirty());
 }
 
+/* What EL0 may write is never EL1's to execute; with WXN what one may write is not one's own. */
+static bool written_code(const struct arch_case *c, uint32_t takes)
+{
+	/* Whether a clean page that would become dirty is that: unread; QEMU's MMU says no. */
+	if (!(writable(c, takes) && c->flags & PT_DIRTY))
+		return false;
+	return c->user ? el0_data(c, takes) && c->control & AARCH64_WXN
+		       : el0_data(c, takes) || c->control & AARCH64_WXN;
+}
+
 static bool may_execute(const struct arch_case *c, uint32_t takes)
 {
 	bool mine = c->user == !!(c->flags & PT_USER);
 	bool granted = mine ? c->flags & PT_EXEC : c->format_attrs & FORMAT_OTHER;
 
-	if (!granted || takes & (c->user ? TAKES_EL0_EXEC : TAKES_EL1_EXEC))
-		return false;
-	/*
-	 * What EL0 may write is never EL1's to execute. Whether a page is that which is clean and
-	 * would become dirty: unread; QEMU's MMU says no.
-	 */
-	return c->user || !(el0_data(c, takes) && writable(c, takes) && c->flags & PT_DIRTY);
+	return granted && !(takes & (c->user ? TAKES_EL0_EXEC : TAKES_EL1_EXEC)) &&
+	       !written_code(c, takes);
 }
 
 static bool may(const struct arch_case *c, uint32_t takes)

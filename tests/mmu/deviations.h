@@ -15,7 +15,7 @@ bool deviation_explains(const struct arch_case *c, const struct arch_outcome *ex
  */
 uint64_t deviation_undone(const struct pt_format *format, unsigned level, uint64_t entry);
 
-/* Prints the rows with their counts; the number of rows that were seen. */
-unsigned deviations_report(void);
+/* Prints the rows of this machine with their counts; one that was not seen has failed. */
+void deviations_report(void);
 
 #endif

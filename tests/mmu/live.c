@@ -54,7 +54,8 @@ static struct machine_try access_at(const struct place *p, uint64_t va, uint32_t
 {
 	struct machine_try t = mmu_try(p->cpu, va, access);
 
-	mmu.cases++;
+	/* How often a canary has to be tried is chance. */
+	mmu.cases += mmu.drop == MMU_DROP_NOTHING;
 	for (unsigned i = 0; i < 2 && t.end == MACHINE_FAULT; i++) {
 		if (pt_access_fault(mmu.space, pt_make_va(va), access))
 			break;

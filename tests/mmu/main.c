@@ -78,19 +78,34 @@ void *mmu_entry(const struct pt_space *space, uint64_t va, unsigned level)
 }
 
 /* Words that hold their own address, so that every translation can be told by what is read. */
-static void write_pattern(void)
+static void write_pattern(uint64_t at, uint64_t size)
 {
-	for (uint64_t pa = machine.ram; pa < machine.ram + MMU_PATTERN_END; pa += 4)
+	for (uint64_t pa = machine.ram + at; pa < machine.ram + at + size; pa += 4)
 		if (!machine_keeps(pa))
 			*(volatile uint32_t *)bare_at(pa) = (uint32_t)pa;
 }
 
 void mmu_fill_scratch(void)
 {
-	uint64_t base = machine.ram + MMU_SCRATCH_AT;
+	write_pattern(MMU_SCRATCH_AT, MMU_SCRATCH_SIZE);
+}
 
-	for (uint64_t pa = base; pa < base + MMU_SCRATCH_SIZE; pa += 4)
-		*(volatile uint32_t *)bare_at(pa) = (uint32_t)pa;
+uintptr_t mmu_code(uint32_t access, bool user)
+{
+	uintptr_t code = (uintptr_t)(access == PT_WRITE ? machine_try_write : machine_try_read);
+
+	if (!user)
+		return code;
+	return (uintptr_t)bare_at(MMU_USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
+}
+
+/* The user may execute the attempts in the page behind the kernel's RAM. */
+static int map_user_code(void)
+{
+	uint64_t page = bare_pa(machine_try_page) & ~(mmu_slot(0) - 1);
+
+	return pt_map(&mmu.kernel, bare_kernel_va(&mmu.kernel, MMU_USER_CODE), mmu_slot(0),
+	    pt_make_pa(page), pt_make_attr(PT_READ | PT_EXEC | PT_USER | PT_ACCESSED), PT_SMALL);
 }
 
 static void flush(void *ctx, const struct pt_flush *request)
@@ -100,6 +115,13 @@ static void flush(void *ctx, const struct pt_flush *request)
 		bare_flush(ctx, request);
 	else if (mmu.drop == MMU_DROP_REMOTE)
 		bare_flush_here(request);
+}
+
+static bool grace_done(void *ctx, uint64_t cookie)
+{
+	const struct pt_port port = bare_port();
+
+	return mmu.no_grace || port.grace_done(ctx, cookie);
 }
 
 void mmu_on_kernel(void)
@@ -117,10 +139,14 @@ static bool kernel_up(void)
 	int error;
 
 	port.flush = flush;
+	port.phys_to_virt = mmu_phys_to_virt;
+	port.grace_done = grace_done;
 	error = bare_memory(machine.ram + MMU_KERNEL_AT, MMU_KERNEL_SIZE, mmu.format->page_shift,
 	    &port, &mmu.memory);
 	if (!error)
 		error = bare_kernel_space(&mmu.kernel, mmu.memory, mmu.format);
+	if (!error)
+		error = map_user_code();
 	mmu.space = machine.split ? &mmu.user : &mmu.kernel;
 	if (!error && machine.split)
 		error = pt_space_init(mmu.space, mmu.memory, mmu.format, PT_SPACE_MMU, mmu.space);
@@ -138,15 +164,18 @@ static void run_tests(void)
 	print("# machine %s, %s: %s\n", machine.name, bare_variant()->name, mmu.format->what);
 	if (!mmu_ok(kernel_up(), "the kernel runs on the library's tables"))
 		return;
-	write_pattern();
+	write_pattern(0, MMU_PATTERN_END);
+	write_pattern(MMU_TARGET_AT, MMU_TARGET_SIZE);
 	arch_set(arch_default_control, 0);
 	mmu_kit();
 	mmu_matrix();
+	deviations_report();
 	mmu_live();
 	if (machine.cpus == 1)
 		return;
 	mmu_start_cpus();
 	mmu_live_remote();
+	mmu_grace();
 	mmu_cpus();
 }
 

@@ -4,16 +4,14 @@
  * other attributes one at a time, entries of upper tables one at a time; by read, write and
  * execution, as supervisor and as user, under every combination of control bits.
  */
-#include "tests/mmu/arch.h"
+#include "tests/mmu/access.h"
 #include "tests/mmu/deviations.h"
 #include "tests/mmu/mmu.h"
 
-#define MARKS     (PT_ACCESSED | PT_DIRTY)
-#define COMBINED  (PT_READ | PT_WRITE | PT_EXEC | PT_USER | MARKS)
-#define SHOWN     8u /* mismatches that are printed */
-#define READ_AT   0x100u
-#define WRITE_AT  0x200u
-#define USER_CODE (mmu_slot(mmu_top()) - mmu_slot(0)) /* below what is tested */
+#define MARKS    (PT_ACCESSED | PT_DIRTY)
+#define COMBINED (PT_READ | PT_WRITE | PT_EXEC | PT_USER | MARKS)
+#define READ_AT  0x100u
+#define WRITE_AT 0x200u
 
 /* The leaf under test. */
 struct leaf {
@@ -25,7 +23,6 @@ struct leaf {
 };
 
 static struct leaf leaf;
-static unsigned shown;
 
 static void *entry_at(uint64_t va, unsigned level)
 {
@@ -64,77 +61,17 @@ static bool leaf_close(void)
 		   pt_make_va(0));
 }
 
-/* Where the code that makes an access is. */
-static uintptr_t code_of(const struct arch_case *c)
-{
-	uintptr_t code = (uintptr_t)(c->access == PT_WRITE ? machine_try_write : machine_try_read);
-
-	if (c->access == PT_EXEC)
-		return (uintptr_t)leaf.va;
-	if (c->user)
-		return (uintptr_t)(USER_CODE + (bare_pa((void *)code) & (mmu_slot(0) - 1)));
-	return code;
-}
-
-/* Makes an attempt, and says what came of it. */
-static struct arch_outcome attempt(const struct arch_case *c)
-{
-	struct machine_try t = {.user = c->user, .pc = code_of(c)};
-	struct arch_outcome seen = {false, 0, 0};
-	struct pt_entry_info info;
-
-	mmu_store(leaf.entry, leaf.raw);
-	machine_flush_page(leaf.va, false);
-	t.va = (uintptr_t)leaf.va + (c->access == PT_WRITE ? WRITE_AT : READ_AT);
-	machine_try(&t);
-	seen.fault = t.end != MACHINE_DONE;
-	seen.code = seen.fault ? t.code : 0;
-	if (!pt_entry_decode(mmu.format, mmu_load(leaf.entry), leaf.level, &info))
-		seen.marks = info.attr.flags & MARKS;
-	/* An outcome that no model predicts. */
-	if (t.end == MACHINE_OTHER ||
-	    (t.end == MACHINE_FAULT && t.address != (c->access == PT_EXEC ? t.pc : t.va)))
-		seen.code = ~t.code;
-	return seen;
-}
-
-static void show(const struct arch_case *c, const struct arch_outcome *expected,
-    const struct arch_outcome *seen)
-{
-	if (shown++ >= SHOWN)
-		return;
-	print("# mismatch: level %u flags %x access %u %s control %x key %x upper %s of level %u\n",
-	    c->level, c->flags, c->access, c->user ? "user" : "supervisor", c->control, c->key,
-	    c->upper ? c->upper->name : "-", c->upper_level);
-	print("#   expected %s %llx marks %x, seen %s %llx marks %x\n",
-	    expected->fault ? "fault" : "success", (unsigned long long)expected->code,
-	    expected->marks, seen->fault ? "fault" : "success", (unsigned long long)seen->code,
-	    seen->marks);
-}
-
-static void judge(const struct arch_case *c)
-{
-	struct arch_outcome expected = arch_expect(c);
-	struct arch_outcome seen = attempt(c);
-
-	mmu.cases++;
-	if (expected.fault == seen.fault && expected.code == seen.code &&
-	    expected.marks == seen.marks)
-		return;
-	if (deviation_explains(c, &expected, &seen))
-		return;
-	mmu.mismatches++;
-	show(c, &expected, &seen);
-}
-
 static void judge_accesses(struct arch_case *c)
 {
-	static const uint32_t accesses[] = {PT_READ, PT_WRITE, PT_EXEC};
+	struct access_place place = {.entry = leaf.entry, .raw = leaf.raw};
+	struct machine_try t;
 
-	for (unsigned i = 0; i < 6; i++) {
-		c->access = accesses[i % 3];
-		c->user = i / 3;
-		judge(c);
+	for (unsigned i = 0; i < ACCESSES; i++) {
+		access_number(c, i);
+		place.va = leaf.va;
+		if (c->access != PT_EXEC)
+			place.va += c->access == PT_WRITE ? WRITE_AT : READ_AT;
+		(void)access_judge(c, &place, &t);
 	}
 }
 
@@ -234,31 +171,23 @@ static void judge_level(unsigned level)
 	print("# matrix: leaves of level %u: %lu cases\n", level, mmu.cases - cases);
 }
 
-/* The target is full of breakpoints, for it will be executed; user code has a page of its own. */
-static bool targets_open(void)
+/* The target is full of breakpoints, for it will be executed. */
+static void fill_target(void)
 {
 	char *target = bare_at(machine.ram + MMU_TARGET_AT);
-	uint64_t page = mmu_slot(0);
-	uint64_t code = bare_pa(machine_try_page) & ~(page - 1);
-	pt_attr attr = pt_make_attr(PT_READ | PT_EXEC | PT_USER | PT_ACCESSED);
 
-	for (uint64_t at = 0; at < page; at += machine_breakpoint_size)
+	for (uint64_t at = 0; at < mmu_slot(0); at += machine_breakpoint_size)
 		memcpy(target + at, machine_breakpoint, machine_breakpoint_size);
 	machine_sync_code();
-	return !pt_map(mmu.space, pt_make_va(USER_CODE), page, pt_make_pa(code), attr, PT_SMALL);
 }
 
 void mmu_matrix(void)
 {
 	unsigned long before = mmu.mismatches;
 
-	if (!mmu_ok(targets_open(), "matrix: code of the user's is mapped"))
-		return;
+	fill_target();
 	for (unsigned level = 0; level < mmu.format->levels; level++)
 		if (mmu.format->leaves >> level & 1)
 			judge_level(level);
 	mmu_ok(mmu.mismatches == before, "matrix: QEMU's MMU does what the manual says");
-	mmu_ok(!pt_unmap(mmu.space, pt_make_va(USER_CODE), mmu_slot(0), 0, NULL),
-	    "matrix: code of the user's is unmapped");
-	mmu.deviations = deviations_report();
 }

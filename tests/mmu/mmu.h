@@ -20,7 +20,11 @@ void *memset(void *at, int byte, size_t size);
 #define MMU_KERNEL_SIZE  UINT64_C(0x2000000)
 #define MMU_SCRATCH_AT   UINT64_C(0x2000000) /* the kit's memory; frames that tests map */
 #define MMU_SCRATCH_SIZE UINT64_C(0x2000000)
-#define MMU_TARGET_AT    UINT64_C(0x6000000) /* a page that the matrix maps, in all leaf sizes */
+#define MMU_TARGET_AT    UINT64_C(0x6000000) /* what the kit and the matrix map and change */
+#define MMU_TARGET_SIZE  UINT64_C(0x2000000)
+
+/* A page of the kernel's addresses, as if it were memory behind the RAM. */
+#define MMU_USER_CODE (machine.ram + machine.ram_size)
 
 /* What of each flush is left out, to see that it is missed. */
 enum mmu_drop {
@@ -37,6 +41,7 @@ struct mmu {
 	struct pt_space *space; /* the one of them that tests change */
 	struct pt_root root;    /* its root; in the kit the MMU is on others */
 	enum mmu_drop drop;
+	bool no_grace;    /* grace periods end at once */
 	uint32_t flushes; /* of the kernel's memory, made or left out */
 	unsigned tests;   /* lines of TAP */
 	unsigned failed;
@@ -65,6 +70,9 @@ void mmu_store(void *entry, uint64_t e);
 /* Frames for tests: their words are their addresses, until mmu_fill_scratch is called again. */
 void mmu_fill_scratch(void);
 
+/* Where code that reads or writes is, for the supervisor and for the user, under every root. */
+uintptr_t mmu_code(uint32_t access, bool user);
+
 /* Puts this CPU on the library's tables. */
 void mmu_on_kernel(void);
 
@@ -81,7 +89,12 @@ void mmu_kit(void);
 void mmu_matrix(void);
 void mmu_live(void);        /* changes, seen by the CPU that makes them */
 void mmu_live_remote(void); /* and by another */
+void mmu_grace(void);
 void mmu_cpus(void);
+
+/* The kernel's phys_to_virt, where a test has a CPU stop. */
+void *mmu_phys_to_virt(void *ctx, pt_pa pa);
+
 _Noreturn void mmu_judge(void);
 
 #endif

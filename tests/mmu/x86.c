@@ -29,6 +29,7 @@ const struct arch_upper arch_uppers[] = {
 	{"supervisor", 4, 0, PT_USER, false, false},
 	{"no execution", 0, UINT64_C(1) << 63, PT_EXEC, false, false},
 	{"not present", 1, 0, 0, true, false},
+	{"an address too wide", 0, UINT64_C(1) << 51, 0, false, true},
 	{NULL, 0, 0, 0, false, false},
 };
 
@@ -40,23 +41,27 @@ static bool has_nx(const struct pt_format *format)
 
 bool arch_has_control(uint32_t control, const struct pt_format *format)
 {
-	return !(control & X86_PKE) || format->levels >= 4;
+	const uint32_t keys = X86_PKE | X86_PKS;
+
+	return !(control & keys) || (format->levels >= 4 && !(control & keys & ~x86_keys()));
 }
 
-/* The four entries of a PAE root have no rights (table 4-8). */
+/*
+ * The four entries of a PAE root have no rights (table 4-8), and are checked when they are loaded.
+ * No CPU of QEMU's has addresses of 52 bits.
+ */
 bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
 {
 	bool pae = format->levels == 3;
+	bool wide = upper->takes & PT_EXEC || upper->reserved;
 
-	return upper->absent ||
-	       (!(upper->takes & PT_EXEC && !has_nx(format)) && !(pae && level == 2));
+	return upper->absent || (!(wide && !has_nx(format)) && !(pae && level == 2));
 }
 
 void arch_set(uint32_t control, uint32_t key)
 {
 	x86_set_control(control);
-	if (control & X86_PKE)
-		x86_set_pkru(key << 2 * ARCH_KEY);
+	x86_set_key_rights(control, key << 2 * ARCH_KEY);
 }
 
 bool arch_is_unmapped(uint64_t code)
@@ -64,14 +69,17 @@ bool arch_is_unmapped(uint64_t code)
 	return !(code & CODE_P);
 }
 
-/* Does its key refuse the access: data of user pages only (4.6.2). */
+/*
+ * Does its key refuse the access: data only, of user pages (4.6.2) and, with PKS, of the supervisor
+ * to its own. PKS is younger than the edition that was read: unread, QEMU's MMU does so.
+ */
 static bool key_refuses(const struct arch_case *c, uint32_t rights)
 {
 	uint32_t key = (c->flags & PT_ATTR_KEY_MASK) >> PT_ATTR_KEY_AT;
 	bool wp = c->user || c->control & X86_WP;
+	bool has = rights & PT_USER ? c->control & X86_PKE : c->control & X86_PKS && !c->user;
 
-	if (!(c->control & X86_PKE) || key != ARCH_KEY || !(rights & PT_USER) ||
-	    c->access == PT_EXEC)
+	if (!has || key != ARCH_KEY || c->access == PT_EXEC)
 		return false;
 	return c->key & KEY_AD || (c->key & KEY_WD && c->access == PT_WRITE && wp);
 }
@@ -112,8 +120,8 @@ static uint64_t access_code(const struct arch_case *c)
 /* What the code says of a leaf that is there; 0: the access may happen. */
 static uint64_t refusal(const struct arch_case *c, uint32_t rights)
 {
-	/* Bit 63 is reserved while NXE is clear (4.5). */
-	if (!(rights & PT_EXEC) && !(c->control & X86_NXE))
+	/* Bit 63 is reserved while NXE is clear, address bits that the CPU has not always (4.5). */
+	if ((c->upper && c->upper->reserved) || (!(rights & PT_EXEC) && !(c->control & X86_NXE)))
 		return CODE_P | CODE_RSVD;
 	if (key_refuses(c, rights))
 		return CODE_P | CODE_PK;

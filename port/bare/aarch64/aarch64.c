@@ -9,6 +9,7 @@
 
 #define UART UINT64_C(0x09000000)
 
+#define SCTLR_WXN  (UINT64_C(1) << 19) /* what may be written may not be executed */
 #define SCTLR_SPAN (UINT64_C(1) << 23) /* exceptions leave PSTATE.PAN alone */
 #define SPSR_EL0   UINT64_C(0x3c0)     /* no interrupts */
 #define SPSR_EL1   UINT64_C(0x3c5)
@@ -32,7 +33,7 @@ struct machine_frame {
 	uint64_t x[19];
 	uint64_t x30;
 };
-PT_STATIC_ASSERT(sizeof(struct machine_frame) <= FRAME_SIZE, "start.S makes room for it");
+PT_STATIC_ASSERT((int)sizeof(struct machine_frame) <= FRAME_SIZE, "start.S makes room for it");
 
 struct cpu {
 	struct machine_try *trying;
@@ -48,7 +49,7 @@ extern const char machine_other_start[];
 
 void machine_start(unsigned cpu);
 _Noreturn void machine_trap(struct machine_frame *frame);
-void machine_enter(uint64_t pc, uint64_t argument, uint64_t spsr, uint64_t *sp);
+void machine_enter(uint64_t pc, uint64_t argument, uint64_t second, uint64_t spsr, uint64_t *sp);
 _Noreturn void machine_leave(uint64_t sp);
 
 /* What the program does on the first CPU. */
@@ -190,7 +191,11 @@ static void write_sctlr(uint64_t value)
 
 void aarch64_set_control(uint32_t control)
 {
+	uint64_t sctlr = read_sctlr() & ~SCTLR_WXN;
+
 	cpus[machine_cpu()].pan = control & AARCH64_PAN;
+	write_sctlr(sctlr | (control & AARCH64_WXN ? SCTLR_WXN : 0));
+	machine_flush_all(false);
 }
 
 /* ID_AA64MMFR1_EL1, HAFDBS. */
@@ -252,7 +257,7 @@ void machine_try(struct machine_try *t)
 	uint64_t spsr = t->user ? SPSR_EL0 : SPSR_EL1;
 
 	me->trying = t;
-	machine_enter(t->pc, t->va, spsr | (me->pan ? SPSR_PAN : 0), &me->sp);
+	machine_enter(t->pc, t->va, t->value, spsr | (me->pan ? SPSR_PAN : 0), &me->sp);
 }
 
 void machine_start(unsigned cpu)

@@ -107,18 +107,19 @@ trap:
 .endm
 
 /*
- * machine_enter(pc, argument, spsr, uint64_t *sp): leaves for pc in the state that spsr says. The
- * first exception comes back by machine_leave(sp).
+ * machine_enter(pc, argument, second, spsr, uint64_t *sp): leaves for pc, with two arguments, in the
+ * state that spsr says. The first exception comes back by machine_leave(sp).
  */
 .globl machine_enter
 machine_enter:
 	sub sp, sp, #96
 	for_saved stp
 	mov x9, sp
-	str x9, [x3]
+	str x9, [x4]
 	msr elr_el1, x0
-	msr spsr_el1, x2
+	msr spsr_el1, x3
 	mov x0, x1
+	mov x1, x2
 	eret
 
 .globl machine_leave
@@ -139,7 +140,7 @@ machine_try_read:
 	ldr w0, [x0]
 	brk #0
 machine_try_write:
-	str w0, [x0]
+	str w1, [x0]
 	brk #0
 	.balign 4096, 0
 

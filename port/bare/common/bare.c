@@ -128,13 +128,25 @@ static void grace_wait(void *ctx, uint64_t cookie)
 		machine_relax();
 }
 
+/* Is it cheaper, or needed, to flush everything. */
+static bool flushes_all(const struct pt_flush *what, uint64_t pages)
+{
+	const struct pt_format *f = bare_variant()->format;
+
+	if (what->tables && machine.leaves_only)
+		return true;
+	if (what->tables >> (f->levels - 1) & 1 && f->flags & PT_FORMAT_LOADED_ROOT)
+		return true;
+	/* The kernel's own addresses have other high bits than the request. */
+	return pages > FLUSH_PAGES || (machine.split && what->kernel);
+}
+
 static void flush(const struct pt_flush *what, bool broadcast)
 {
 	unsigned shift = bare_variant()->format->page_shift;
 	uint64_t pages = ((what->last.v - what->start.v) >> shift) + 1;
 
-	/* The kernel's own addresses have other high bits than the request. */
-	if (pages > FLUSH_PAGES || (machine.split && what->kernel)) {
+	if (flushes_all(what, pages)) {
 		machine_flush_all(broadcast);
 		return;
 	}
@@ -289,6 +301,9 @@ int bare_kernel_space(struct pt_space *space, struct pt_memory *memory,
 
 	if (!error)
 		error = map_direct(space, machine.ram, machine.ram_size);
+	if (!error)
+		error = pt_set_memory_ro(space, bare_kernel_va(space, bare_pa(image_start)),
+		    (uint64_t)(image_data - image_start), 0);
 	for (const struct machine_device *d = machine.devices; !error && d->size; d++)
 		error = map_device(space, d);
 	return error;

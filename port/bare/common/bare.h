@@ -26,14 +26,15 @@ PT_MUST_CHECK int bare_memory(uint64_t base, uint64_t size, unsigned page_shift,
 
 /*
  * A kernel's space of all RAM and the devices, at machine.direct. Everything in it may be executed,
- * so that no entry of it says otherwise where a test switches that off.
+ * so that no entry of it says otherwise where a test switches that off; code cannot be written, for
+ * CPUs that can be told to execute nothing else.
  */
 PT_MUST_CHECK int bare_kernel_space(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format);
 
 /* The port's flush, on every CPU that is up; and the part of it that reaches this one alone. */
-void bare_flush(void *ctx, const struct pt_flush *request);
-void bare_flush_here(const struct pt_flush *request);
+void bare_flush(void *ctx, const struct pt_flush *what);
+void bare_flush_here(const struct pt_flush *what);
 
 /* This CPU takes part from now on: flushes reach it, grace periods wait for it. */
 void bare_cpu_up(void);
@@ -48,7 +49,7 @@ pt_va bare_kernel_va(const struct pt_space *space, uint64_t pa);
 void *bare_at(uint64_t pa);
 uint64_t bare_pa(const void *at);
 
-/* The bytes of the image, boot stacks included. */
-extern char image_start[], image_end[];
+/* The bytes of the image: code and constants, then data and boot stacks. */
+extern char image_start[], image_data[], image_end[];
 
 #endif

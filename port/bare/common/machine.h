@@ -38,7 +38,8 @@ struct machine {
 	 * rest of the addresses are another space's.
 	 */
 	bool split;
-	bool broadcasts; /* a flush on one CPU reaches all: no interrupts needed */
+	bool broadcasts;  /* a flush on one CPU reaches all: no interrupts needed */
+	bool leaves_only; /* machine_flush_page does not reach walk caches */
 };
 
 extern const struct machine machine;
@@ -73,7 +74,7 @@ void machine_set_root(const struct pt_root *root);
 
 /*
  * Removes one page, or everything, from the TLBs and walk caches of this CPU; or, where the machine
- * broadcasts, of all.
+ * broadcasts, of all. Everything includes entries of the root that were loaded with it.
  */
 void machine_flush_page(uint64_t va, bool broadcast);
 void machine_flush_all(bool broadcast);
@@ -93,15 +94,15 @@ struct machine_try {
 	} end;
 	uint64_t code;    /* as the architecture encodes it */
 	uint64_t address; /* that the MMU refused */
-	uint64_t value;   /* what the code has read */
+	uint64_t value;   /* its second argument; then what it has read */
 };
 
 /* Tries; interrupts are answered meanwhile. */
 void machine_try(struct machine_try *t);
 
 /*
- * Code for attempts, position independent, on a page of its own: reads, writes at the argument,
- * then a breakpoint.
+ * Code for attempts, position independent, on a page of its own: reads at the first argument, or
+ * writes there the lower half of the second, then a breakpoint.
  */
 extern const char machine_try_read[];
 extern const char machine_try_write[];

@@ -29,8 +29,8 @@ struct machine_frame {
 	uintptr_t cause;
 	uintptr_t tval;
 };
-PT_STATIC_ASSERT(offsetof(struct machine_frame, epc) == FRAME_EPC &&
-		     sizeof(struct machine_frame) == FRAME_SIZE,
+PT_STATIC_ASSERT((int)offsetof(struct machine_frame, epc) == FRAME_EPC &&
+		     (int)sizeof(struct machine_frame) == FRAME_SIZE,
     "start.S knows it");
 
 struct cpu {
@@ -48,7 +48,8 @@ extern char machine_trap_stacks[];
 
 void machine_start(unsigned cpu);
 void machine_trap(struct machine_frame *frame);
-void machine_enter(uintptr_t pc, uintptr_t argument, uintptr_t status, uintptr_t *sp);
+void machine_enter(uintptr_t pc, uintptr_t argument, uintptr_t second, uintptr_t status,
+    uintptr_t *sp);
 _Noreturn void machine_leave(uintptr_t sp, char *trap_stack);
 
 /* What the program does on the first hart. */
@@ -82,6 +83,8 @@ const struct machine machine = {
 	.ram_size = UINT64_C(128) << 20,
 	.devices = devices,
 	.cpus = MACHINE_CPUS,
+	/* Supervisor-level ISA, SFENCE.VMA: with an address it is of leaf entries alone. */
+	.leaves_only = true,
 };
 
 const unsigned machine_breakpoint_size = 2;
@@ -207,7 +210,7 @@ void machine_try(struct machine_try *t)
 	__asm__ volatile("csrr %0, sstatus" : "=r"(status));
 	status = (status & ~SSTATUS_SPP) | SSTATUS_SPIE | (t->user ? 0 : SSTATUS_SPP);
 	me->trying = t;
-	machine_enter(t->pc, t->va, status, &me->sp);
+	machine_enter(t->pc, t->va, (uintptr_t)t->value, status, &me->sp);
 }
 
 void machine_start(unsigned cpu)

@@ -221,18 +221,19 @@ trap:
 .endm
 
 /*
- * machine_enter(pc, argument, status, uintptr_t *sp): leaves for pc in the mode that status says. The
- * first exception comes back by machine_leave(sp, trap_stack).
+ * machine_enter(pc, argument, second, status, uintptr_t *sp): leaves for pc, with two arguments, in
+ * the mode that status says. The first exception comes back by machine_leave(sp, trap_stack).
  */
 .globl machine_enter
 machine_enter:
 	csrci sstatus, STATUS_SIE
 	addi sp, sp, -16 * REGISTER
 	for_saved_registers STORE
-	STORE sp, 0(a3)
+	STORE sp, 0(a4)
 	csrw sepc, a0
-	csrw sstatus, a2
+	csrw sstatus, a3
 	mv a0, a1
+	mv a1, a2
 	sret
 
 .globl machine_leave
@@ -257,7 +258,7 @@ machine_try_read:
 	lw a0, 0(a0)
 	c.ebreak
 machine_try_write:
-	sw a0, 0(a0)
+	sw a1, 0(a0)
 	c.ebreak
 	.balign 4096, 0
 

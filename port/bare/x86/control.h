@@ -12,8 +12,9 @@ enum x86_control {
 	X86_NXE = 1u << 3,  /* EFER: bit 63 means something */
 	X86_PKE = 1u << 4,  /* CR4: protection keys */
 	X86_AC = 1u << 5,   /* EFLAGS, of machine_try */
+	X86_PKS = 1u << 6,  /* CR4: protection keys of the supervisor's pages */
 };
-#define X86_CONTROLS 6u
+#define X86_CONTROLS 7u
 
 /* What the kernel runs with. */
 #define X86_CONTROL_DEFAULT (X86_WP | X86_NXE)
@@ -21,7 +22,10 @@ enum x86_control {
 /* Sets all of them, on this CPU. */
 void x86_set_control(uint32_t control);
 
-/* The rights of protection keys; only while X86_PKE is set. */
-void x86_set_pkru(uint32_t pkru);
+/* The bits of X86_PKE and X86_PKS that this CPU has in its present mode. */
+uint32_t x86_keys(void);
+
+/* The rights of user and supervisor keys, as PKRU has them; each only while its bit is set. */
+void x86_set_key_rights(uint32_t control, uint32_t rights);
 
 #endif

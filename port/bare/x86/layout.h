@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Numbers that assembly and C share; link.ld knows the first, the runner the second. */
+/* Numbers that assembly and C share; link.ld is given the first, the runner the second. */
 #ifndef PTDESC_PORT_BARE_X86_LAYOUT_H
 #define PTDESC_PORT_BARE_X86_LAYOUT_H
 
@@ -13,6 +13,8 @@
 #define PARAMETERS 0xff0000 /* where the runner leaves 8 bytes */
 #define TRAMPOLINE 0x8000   /* where other CPUs start */
 
+#define CR0_PE 1 /* protection */
+
 /* Segments until each CPU has a table of its own, which begins alike. */
 #define BOOT_CODE32 0x08
 #define BOOT_DATA   0x10
@@ -20,5 +22,6 @@
 
 #define STACK_SHIFT 15 /* log2 bytes of a CPU's stack */
 #define VECTORS     33 /* the exceptions, and one interrupt */
+#define INTERRUPT   32
 
 #endif

@@ -7,7 +7,6 @@
 
 #define PHYS(symbol) (symbol - DIRECT)
 
-#define CR0_PE    0x00000001
 #define CR0_WP    0x00010000
 #define CR0_PG    0x80000000
 #define CR4_PSE   0x10
@@ -16,12 +15,6 @@
 #define EFER_NXE  0x800
 #define LARGE     0x83 /* present, writable, large */
 #define TABLE     0x03
-
-/* PVH: an ELF note of type 18 by "Xen" holds the physical address of the entry. */
-.section .note.Xen, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.long PHYS(start)
 
 /* Large leaves of 2^shift bytes from va up to end, at va minus offset, into a directory. */
 .macro map_large directory va end offset shift width
@@ -68,6 +61,7 @@ ready:
 	ljmp $BOOT_CODE32, $PHYS(to_paging)
 
 /* Both ways meet. */
+.globl to_paging
 to_paging:
 	movl PHYS(boot_cr4), %eax
 	movl %eax, %cr4
@@ -92,27 +86,6 @@ high:
 	pushl %ebx
 	call machine_start
 	hlt
-
-/* What other CPUs start with, copied to TRAMPOLINE. */
-.code16
-.globl trampoline, trampoline_end
-trampoline:
-	cli
-	lgdtl %cs:(trampoline_gdt - trampoline)
-	movl $CR0_PE, %eax
-	movl %eax, %cr0
-	ljmpl $BOOT_CODE32, $(TRAMPOLINE + 1f - trampoline)
-.code32
-1:	movw $BOOT_DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movl $PHYS(to_paging), %eax
-	jmp *%eax
-trampoline_gdt:
-	.word boot_gdt_end - boot_gdt - 1
-	.long PHYS(boot_gdt)
-trampoline_end:
 
 /*
  * machine_enter(struct machine_frame *frame, uintptr_t *sp): leaves for where frame says. The first
@@ -143,24 +116,7 @@ machine_leave:
 	popfl
 	ret
 
-/* The exceptions that push an error code; for all others a 0 stands in. */
-#define HAS_ERROR_CODE(n) ((n) == 8 || ((n) >= 10 && (n) <= 14) || (n) == 17 || (n) == 21)
-
-.altmacro
-.macro gate n
-gate_\n:
-	.if !HAS_ERROR_CODE(\n)
-	pushl $0
-	.endif
-	pushl $\n
-	jmp trap
-.endm
-.set n, 0
-.rept VECTORS
-	gate %n
-	.set n, n + 1
-.endr
-
+.globl trap
 trap:
 	pushal
 	cld
@@ -171,44 +127,6 @@ trap:
 	popal
 	addl $8, %esp
 	iretl
-
-.section .rodata
-.macro gate_address n
-	.long gate_\n
-.endm
-.globl machine_gates
-machine_gates:
-.set n, 0
-.rept VECTORS
-	gate_address %n
-	.set n, n + 1
-.endr
-
-.balign 16
-boot_gdt:
-	.quad 0
-	.quad 0x00cf9a000000ffff /* code */
-	.quad 0x00cf92000000ffff /* data */
-boot_gdt_end:
-boot_gdt_at:
-	.word boot_gdt_end - boot_gdt - 1
-	.long PHYS(boot_gdt)
-
-/* Position independent, on a page of its own. */
-.balign 4096
-.globl machine_try_page, machine_try_read, machine_try_write
-machine_try_page:
-machine_try_read:
-	movl (%edi), %eax
-	int3
-machine_try_write:
-	movl %eax, (%edi)
-	int3
-	.balign 4096, 0xcc
-
-.globl machine_breakpoint
-machine_breakpoint:
-	int3
 
 .bss
 .balign 4096

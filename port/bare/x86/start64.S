@@ -7,7 +7,6 @@
 
 #define PHYS(symbol) (symbol - DIRECT)
 
-#define CR0_PE    0x00000001
 #define CR0_WP    0x00010000
 #define CR0_PG    0x80000000
 #define CR4_PAE   0x20
@@ -17,12 +16,6 @@
 #define EFER_NXE  0x800
 #define HUGE_LEAF 0x83 /* present, writable, large */
 #define TABLE     0x03
-
-/* PVH: an ELF note of type 18 by "Xen" holds the physical address of the entry. */
-.section .note.Xen, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.long PHYS(start)
 
 .text
 .code32
@@ -50,10 +43,11 @@ start:
 	movw $BOOT_DATA, %ax
 	movw %ax, %ds
 	movw %ax, %ss
-	ljmp $BOOT_CODE32, $PHYS(to_long_mode)
+	ljmp $BOOT_CODE32, $PHYS(to_paging)
 
 /* Both ways meet: 32 bits, flat segments. */
-to_long_mode:
+.globl to_paging
+to_paging:
 	movl PHYS(boot_cr4), %eax
 	movl %eax, %cr4
 	movl PHYS(boot_cr3), %eax
@@ -87,27 +81,6 @@ high:
 	call machine_start
 	hlt
 
-/* What other CPUs start with, copied to TRAMPOLINE. */
-.code16
-.globl trampoline, trampoline_end
-trampoline:
-	cli
-	lgdtl %cs:(trampoline_gdt - trampoline)
-	movl $CR0_PE, %eax
-	movl %eax, %cr0
-	ljmpl $BOOT_CODE32, $(TRAMPOLINE + 1f - trampoline)
-.code32
-1:	movw $BOOT_DATA, %ax
-	movw %ax, %ds
-	movw %ax, %ss
-	movl $PHYS(to_long_mode), %eax
-	jmp *%eax
-trampoline_gdt:
-	.word boot_gdt_end - boot_gdt - 1
-	.long PHYS(boot_gdt)
-trampoline_end:
-
-.code64
 /*
  * machine_enter(struct machine_frame *frame, uint64_t *sp): leaves for where frame says. The first
  * exception that is none of the kernel's own comes back by machine_leave(sp).
@@ -141,24 +114,7 @@ machine_leave:
 	popfq
 	ret
 
-/* The exceptions that push an error code; for all others a 0 stands in. */
-#define HAS_ERROR_CODE(n) ((n) == 8 || ((n) >= 10 && (n) <= 14) || (n) == 17 || (n) == 21)
-
-.altmacro
-.macro gate n
-gate_\n:
-	.if !HAS_ERROR_CODE(\n)
-	pushq $0
-	.endif
-	pushq $\n
-	jmp trap
-.endm
-.set n, 0
-.rept VECTORS
-	gate %n
-	.set n, n + 1
-.endr
-
+.globl trap
 trap:
 	pushq %rdi
 	pushq %rax
@@ -183,45 +139,6 @@ trap:
 	popq %rdi
 	addq $16, %rsp
 	iretq
-
-.section .rodata
-.macro gate_address n
-	.quad gate_\n
-.endm
-.globl machine_gates
-machine_gates:
-.set n, 0
-.rept VECTORS
-	gate_address %n
-	.set n, n + 1
-.endr
-
-.balign 16
-boot_gdt:
-	.quad 0
-	.quad 0x00cf9a000000ffff /* code, 32 bits */
-	.quad 0x00cf92000000ffff /* data */
-	.quad 0x00af9a000000ffff /* code, 64 bits */
-boot_gdt_end:
-boot_gdt_at:
-	.word boot_gdt_end - boot_gdt - 1
-	.long PHYS(boot_gdt)
-
-/* Position independent, on a page of its own. */
-.balign 4096
-.globl machine_try_page, machine_try_read, machine_try_write
-machine_try_page:
-machine_try_read:
-	movl (%rdi), %eax
-	int3
-machine_try_write:
-	movl %eax, (%rdi)
-	int3
-	.balign 4096, 0xcc
-
-.globl machine_breakpoint
-machine_breakpoint:
-	int3
 
 .bss
 .balign 4096

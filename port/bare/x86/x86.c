@@ -3,7 +3,6 @@
 #include <ptdesc/atomic.h>
 
 #include "port/bare/common/bare.h"
-#include "port/bare/common/print.h"
 #include "port/bare/x86/control.h"
 #include "port/bare/x86/cpu.h"
 
@@ -20,6 +19,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define LAPIC_ICR_HIGH 0x310
 
 #define MSR_PAT   0x277
+#define MSR_PKRS  0x6e1
 #define MSR_EFER  0xc0000080
 /* WB, WC, UC-, UC, WB, WP, UC-, WT: what the format's memory types mean. */
 #define PAT_VALUE UINT64_C(0x0407050600070106)
@@ -29,9 +29,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define CR4_SMEP ((uintptr_t)1 << 20)
 #define CR4_SMAP ((uintptr_t)1 << 21)
 #define CR4_PKE  ((uintptr_t)1 << 22)
+#define CR4_PKS  ((uintptr_t)1 << 24)
 #define EFER_NXE ((uintptr_t)1 << 11)
-
-struct x86_cpu x86_cpus[MACHINE_CPUS];
 
 static void (*others_start)(unsigned cpu);
 static uint32_t up;
@@ -123,15 +122,6 @@ _Noreturn void machine_exit(int status)
 		__asm__ volatile("cli; hlt");
 }
 
-/* The task register holds a selector that no two CPUs share. */
-unsigned machine_cpu(void)
-{
-	uint32_t selector;
-
-	__asm__ volatile("str %0" : "=r"(selector));
-	return (selector - TSS_AT) / 16;
-}
-
 void machine_relax(void)
 {
 	__asm__ volatile("pause" : : : "memory");
@@ -144,7 +134,7 @@ void machine_interrupt(unsigned cpu)
 	/* The two halves of the register are one thing to an interrupt handler too. */
 	__asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory");
 	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
-	*lapic(LAPIC_ICR_LOW) = VECTOR_INTERRUPT;
+	*lapic(LAPIC_ICR_LOW) = INTERRUPT;
 	__asm__ volatile("push %0; popf" : : "r"(flags) : "memory", "cc");
 }
 
@@ -164,12 +154,14 @@ void machine_flush_page(uint64_t va, bool broadcast)
 	__asm__ volatile("invlpg (%0)" : : "r"((uintptr_t)va) : "memory");
 }
 
-/* Global entries leave only when CR4.PGE changes. */
+/* Global entries leave only when CR4.PGE changes; PAE's root is loaded with CR3. */
 void machine_flush_all(bool broadcast)
 {
 	uintptr_t cr4 = read_cr4();
+	uintptr_t cr3;
 
 	(void)broadcast;
+	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(cr3) : : "memory");
 	write_cr4(cr4 & ~CR4_PGE);
 	write_cr4(cr4);
 }
@@ -181,52 +173,40 @@ void machine_sync_code(void)
 void x86_set_control(uint32_t control)
 {
 	uintptr_t cr0 = read_cr0() & ~CR0_WP;
-	uintptr_t cr4 = read_cr4() & ~(CR4_SMEP | CR4_SMAP | CR4_PKE);
+	uintptr_t cr4 = read_cr4() & ~(CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS);
 	uint64_t efer = read_msr(MSR_EFER) & ~EFER_NXE;
 
 	write_cr0(cr0 | (control & X86_WP ? CR0_WP : 0));
 	write_cr4(cr4 | (control & X86_SMEP ? CR4_SMEP : 0) | (control & X86_SMAP ? CR4_SMAP : 0) |
-		  (control & X86_PKE ? CR4_PKE : 0));
+		  (control & X86_PKE ? CR4_PKE : 0) | (control & X86_PKS ? CR4_PKS : 0));
 	write_msr(MSR_EFER, efer | (control & X86_NXE ? EFER_NXE : 0));
 	x86_cpus[machine_cpu()].ac = control & X86_AC;
 	machine_flush_all(false);
 }
 
-void x86_set_pkru(uint32_t pkru)
+/* CPUID 7: bits of ECX. */
+uint32_t x86_keys(void)
 {
-	__asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0) : "memory");
+	uint32_t leaf = 7;
+	uint32_t b;
+	uint32_t c = 0;
+	uint32_t d;
+
+	__asm__("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
+	return (c >> 3 & 1 ? X86_PKE : 0) | (c >> 31 ? X86_PKS : 0);
 }
 
-static void unexpected(const struct x86_exception *e, uintptr_t cr2)
+void x86_set_key_rights(uint32_t control, uint32_t rights)
 {
-	print("not ok - CPU %u: exception %lu, code %lx, at %lx, address %lx\n", machine_cpu(),
-	    (unsigned long)e->vector, (unsigned long)e->error, (unsigned long)e->pc,
-	    (unsigned long)cr2);
-	machine_exit(99);
+	if (control & X86_PKE)
+		__asm__ volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory");
+	if (control & X86_PKS)
+		write_msr(MSR_PKRS, rights);
 }
 
-uintptr_t x86_trapped(const struct x86_exception *e)
+void x86_end_of_interrupt(void)
 {
-	struct x86_cpu *me = &x86_cpus[machine_cpu()];
-	struct machine_try *t = me->trying;
-	uintptr_t cr2;
-
-	if (e->vector == VECTOR_INTERRUPT) {
-		bare_interrupted();
-		*lapic(LAPIC_EOI) = 0;
-		return 0;
-	}
-	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-	if (!t)
-		unexpected(e, cr2);
-	me->trying = NULL;
-	t->end = e->vector == VECTOR_BREAKPOINT   ? MACHINE_DONE
-		 : e->vector == VECTOR_PAGE_FAULT ? MACHINE_FAULT
-						  : MACHINE_OTHER;
-	t->code = t->end == MACHINE_FAULT ? e->error : e->vector;
-	t->address = cr2;
-	t->value = e->ax;
-	return me->sp;
+	*lapic(LAPIC_EOI) = 0;
 }
 
 void machine_start(unsigned cpu)
