@@ -385,8 +385,9 @@ void pt_frames_free_pinned(struct pt_memory *memory, pt_pfn pfn, unsigned order)
 /* What core/slab.c, core/table.c and core/reclaim.c do for the whole of a memory's life. */
 PT_MUST_CHECK int pt_slab_online(struct pt_memory *memory);   /* at init: allocates nothing */
 PT_MUST_CHECK int pt_tables_online(struct pt_memory *memory); /* after the slab; repeatable */
-uint64_t pt_slab_shrink_all(struct pt_memory *memory); /* all caches' empty slabs; may sleep */
-uint64_t pt_slab_objects(struct pt_memory *memory);    /* in use, descriptors excluded */
+uint64_t pt_slab_shrink_all(struct pt_memory *memory);   /* all caches' empty slabs; may sleep */
+uint64_t pt_slab_objects(struct pt_memory *memory);      /* in use, descriptors excluded */
+uint64_t pt_cache_objects(const struct pt_cache *cache); /* in use, in one cache */
 uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu); /* waits for grace */
 
 /*

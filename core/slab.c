@@ -512,6 +512,19 @@ static bool is_internal(const struct pt_memory *memory, const struct pt_cache *c
 	return false;
 }
 
+uint64_t pt_cache_objects(const struct pt_cache *cache)
+{
+	uint32_t *lock = (uint32_t *)(uintptr_t)&cache->lock; /* the one field that is written */
+	uint64_t objects;
+
+	(void)pt_pin(cache->memory);
+	port_lock(&cache->memory->port, lock);
+	objects = cache->objects;
+	port_unlock(&cache->memory->port, lock);
+	pt_unpin(cache->memory);
+	return objects;
+}
+
 uint64_t pt_slab_objects(struct pt_memory *memory)
 {
 	struct pt_cache *cache = NULL;
@@ -519,7 +532,7 @@ uint64_t pt_slab_objects(struct pt_memory *memory)
 
 	while ((cache = cache_next(memory, cache))) {
 		if (!is_internal(memory, cache))
-			objects += cache->objects;
+			objects += pt_cache_objects(cache);
 	}
 	return objects;
 }

@@ -116,6 +116,12 @@ build_asan()
 		-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -- "$@"
 }
 
+build_tsan()
+{
+	build_in "$release/tsan" --native-file "$root/cross/gcc-12.ini" -Db_sanitize=thread \
+		-Db_lundef=false -Dformats=x86_64,fake8,fake4 -- "$@"
+}
+
 build_clang()
 {
 	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"
