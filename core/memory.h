@@ -102,6 +102,9 @@ struct pt_cpu {
 	intptr_t tables_count;  /* tables allocated less freed here */
 	uintptr_t magazine_hits;
 	uintptr_t magazine_misses;
+#ifdef PT_HARDENED
+	struct ptdesc *locked; /* whose lock was taken last and is held; core/lock.c */
+#endif
 } __attribute__((aligned(PT_CACHE_LINE)));
 
 /*
@@ -281,18 +284,6 @@ pt_desc_linked(const struct pt_memory *memory, uint64_t pa, unsigned page_shift,
 	if (whole || __builtin_expect((word & MEMDESC_TYPE_MASK) == MEMDESC_PAGE_TABLE, 1))
 		return (struct ptdesc *)(word - MEMDESC_PAGE_TABLE);
 	return ptdesc_from_pa(memory, pt_make_pa(pa));
-}
-
-/* A table's lock, with the holder kept in hardened builds. */
-static inline void pt_table_lock(const struct pt_memory *memory, struct ptdesc *pt)
-{
-	port_lock(&memory->port, &pt->lock);
-}
-
-static inline void pt_table_unlock(const struct pt_memory *memory, struct ptdesc *pt)
-{
-	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) != 0, PT_STOP_NOT_LOCKED, pt);
-	port_unlock(&memory->port, &pt->lock);
 }
 
 /* Moves a table along its life; hardened builds stop when it was not in the state from. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Descriptors: where a table is, which table an address belongs to, locks, deposits. */
 #include "core/defects.h"
+#include "core/lock.h"
 #include "core/table.h"
 
 pt_pa ptdesc_pa(const struct pt_memory *memory, const struct ptdesc *pt)
@@ -54,21 +55,32 @@ struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *addr
 	return ptdesc_from_pa(memory, memory->port.virt_to_phys(memory->port.ctx, address));
 }
 
+/* The table whose lock guards a table that the caller knows to be there. */
+static struct ptdesc *guard_of(struct ptdesc *pt)
+{
+	const struct pt_space *space = pt->space;
+
+	return !PT_ONE_LOCK || pt->shared || !space ? pt : pt_guard(space, pt);
+}
+
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)
 {
 	struct ptdesc *pt = ptdesc_from_virt(memory, entry);
 
-	return pt || PT_DEFECT(15) ? &pt->lock : NULL;
+	return pt || PT_DEFECT(15) ? &guard_of(pt)->lock : NULL;
 }
 
 void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt)
 {
-	pt_table_lock(memory, pt);
+	struct ptdesc *guard = guard_of(pt);
+
+	pt_table_lock(memory, guard);
+	pt_lock_ordered(memory, guard);
 }
 
 void ptdesc_unlock(const struct pt_memory *memory, struct ptdesc *pt)
 {
-	pt_table_unlock(memory, pt);
+	pt_table_unlock(memory, guard_of(pt));
 }
 
 static bool is_constructed(const struct ptdesc *pt)

@@ -5,6 +5,7 @@
  * asked for and waited for outside sections and locks.
  */
 #include "core/defects.h"
+#include "core/lock.h"
 #include "core/table.h"
 
 static void batch_add(const struct pt_memory *memory, struct pt_batch *batch, struct ptdesc *pt)
@@ -189,10 +190,13 @@ uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu)
 
 uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait)
 {
-	struct pt_cpu *cpu = pt_pin(memory);
-	bool due = pt_reclaim_due(cpu);
 	struct pt_batch all = {.first = NULL};
+	struct pt_cpu *cpu;
+	bool due;
 
+	pt_lock_none(memory, PT_STOP_WAIT_LOCKED);
+	cpu = pt_pin(memory);
+	due = pt_reclaim_due(cpu);
 	if (wait)
 		all = take_all(cpu);
 	pt_unpin(memory);

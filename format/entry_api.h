@@ -196,10 +196,16 @@ static inline void pf_store(pf_entry *p, pf_entry e)
 	PT_STORE(p, pf_raw(e), RELEASE);
 }
 
-/* A store that publishes nothing new: a leaf. */
+/*
+ * A store that publishes nothing new, or what a fence before it does. A race detector that knows no
+ * fences is shown the order here.
+ */
 static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 {
-	PT_STORE(p, pf_raw(e), RELAXED);
+	if (PT_RACE_DETECTOR)
+		PT_STORE(p, pf_raw(e), RELEASE);
+	else
+		PT_STORE(p, pf_raw(e), RELAXED);
 }
 
 #else /* a 32-bit CPU with cmpxchg8b: every access is one */

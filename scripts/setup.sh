@@ -117,11 +117,11 @@ build_asan()
 }
 
 # With clang: gcc's sanitizer refuses fences.
-build_clang_tsan()
+build_tsan()
 {
-	build_in "$release/clang-tsan" --native-file "$root/cross/clang-19.ini" \
+	build_in "$release/tsan" --native-file "$root/cross/clang-19.ini" \
 		-Db_sanitize=thread -Db_lundef=false -Doptimization=1 \
-		-Dformats=x86_64,i386-pae,arm64-4k-48,riscv-sv39 -- "$@"
+		-Dformats=x86_64,i386-pae,arm64-4k-48,riscv-sv39,fake8,fake4 -- "$@"
 }
 
 build_clang()

@@ -56,8 +56,7 @@ static struct ptdesc *path_to(struct pt_op *op, struct pt_side *side, struct ptd
 			continue;
 		}
 		child = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
-		pt_table_lock(op->memory, child);
-		pt_op_hold(op, child);
+		pt_op_hold_new(op, side, child);
 		link_table(op, pt, l, va, child);
 		pt = child;
 	}
@@ -414,7 +413,7 @@ static int copy_enter(struct pt_op *op, struct copy_end *end, enum survey_kind k
 	struct survey q = {.kind = kind, .side = end->side};
 	struct link link;
 
-	end->pt = lock_cover(op, end->side->space, r, floor, &link, &end->l);
+	end->pt = lock_cover(op, end->side, r, floor, &link, &end->l);
 	survey(op, &q, end->pt, end->l, r);
 	return op->err;
 }

@@ -120,6 +120,14 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 	return link->entry ? desc_at(space->memory, path.pa) : space->root;
 }
 
+/* Dying or shared. The space's one lock does not keep those who share a table from marking it. */
+static inline bool is_gone(const struct ptdesc *pt)
+{
+	if (PT_ONE_LOCK)
+		return PT_LOAD(&pt->dead, ACQUIRE) | PT_LOAD(&pt->shared, ACQUIRE);
+	return pt->dead | pt->shared;
+}
+
 /*
  * Is the table that was locked still the one that covers va: not dying, not shared, not moved
  * elsewhere, not another space's (3).
@@ -127,7 +135,7 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 static inline bool still_covers(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t va)
 {
-	if (pt->dead || pt->shared)
+	if (is_gone(pt))
 		return false;
 	if (pt == space->root)
 		return true;
@@ -135,20 +143,21 @@ static inline bool still_covers(const struct pt_space *space, const struct ptdes
 }
 
 /* Locks the cover. link says where it hangs. */
-static struct ptdesc *lock_cover(struct pt_op *op, struct pt_space *space, struct pt_range r,
+static struct ptdesc *lock_cover(struct pt_op *op, struct pt_side *side, struct pt_range r,
     unsigned floor, struct link *link, unsigned *level)
 {
+	const struct pt_space *space = side->space;
 	bool careful = false;
 
 	for (;;) {
 		struct ptdesc *pt = descend(space, r, floor, careful, link, level);
 
-		pt_table_lock(op->memory, pt);
+		pt_op_lock(op, side, pt);
 		if (still_covers(space, pt, *level, r.va)) {
-			pt_op_hold(op, pt);
+			pt_op_hold(op, side, pt);
 			return pt;
 		}
-		pt_table_unlock(op->memory, pt);
+		pt_op_unlock(op, side, pt);
 		careful = true;
 	}
 }

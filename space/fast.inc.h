@@ -24,13 +24,13 @@ PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struc
 	if (path->l)
 		return NULL;
 	pt = desc_at(space->memory, path->pa);
-	pt_table_lock(space->memory, pt);
+	pt_table_lock(space->memory, pt_guard(space, pt));
 	/* As still_covers, but that it is no root. */
-	if (__builtin_expect(!(pt->dead | pt->shared) && pt->space == space &&
+	if (__builtin_expect(!is_gone(pt) && pt->space == space &&
 				 ptdesc_base(pt) == (va & ~table_mask(0)),
 		1))
 		return pt;
-	pt_table_unlock(space->memory, pt);
+	pt_table_unlock(space->memory, pt_guard(space, pt));
 	path->l = PT_MAX_LEVELS;
 	return NULL;
 }
@@ -63,7 +63,7 @@ static inline bool link_leaf(struct pt_space *space, uint64_t va, struct ptdesc 
 	bool linked = false;
 	pf_entry *entry;
 
-	pt_table_lock(space->memory, parent);
+	pt_table_lock(space->memory, pt_guard(space, parent));
 	entry = entry_of(space->memory, parent, 1, va);
 	if (still_covers(space, parent, 1, va) && pf_load_locked(entry) == pf_empty(1)) {
 		pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);
@@ -72,7 +72,7 @@ static inline bool link_leaf(struct pt_space *space, uint64_t va, struct ptdesc 
 		parent->used++;
 		linked = true;
 	}
-	pt_table_unlock(space->memory, parent);
+	pt_table_unlock(space->memory, pt_guard(space, parent));
 	return linked;
 }
 
@@ -120,7 +120,7 @@ static inline int map_fast(struct pt_space *space, struct pt_range r,
 	pt = lock_leaf(space, r.va, &path, &link);
 	if (pt) {
 		err = map_in_leaf(space, r, source, bits, pt, path.table);
-		pt_table_unlock(space->memory, pt);
+		pt_table_unlock(space->memory, pt_guard(space, pt));
 	} else if (path.l == 1) {
 		pt = link.entry ? desc_at(space->memory, path.pa) : space->root;
 		err = map_new_leaf(space, r, pt, source, bits);
@@ -172,7 +172,7 @@ static bool unlink_leaf(struct pt_space *space, const struct link *link, const s
 	bool mine = false;
 	pf_entry e;
 
-	pt_table_lock(space->memory, parent);
+	pt_table_lock(space->memory, pt_guard(space, parent));
 	e = pf_load_locked(entry);
 	if (!parent->dead && pf_is_table(e, 1) && pf_table_pa(e, 1) == table_pa(pt, 0)) {
 		pf_store(entry, pf_empty(1));
@@ -180,7 +180,7 @@ static bool unlink_leaf(struct pt_space *space, const struct link *link, const s
 		parent->used--;
 		mine = true;
 	}
-	pt_table_unlock(space->memory, parent);
+	pt_table_unlock(space->memory, pt_guard(space, parent));
 	return mine;
 }
 
@@ -226,7 +226,7 @@ static inline struct ptdesc *lock_and_clear(struct pt_space *space, struct pt_ra
 	if (!(pf_run_shift(0) && pf_run(pf_load_locked(entry), 0)) &&
 	    clear_few(space, pt, entry, count, c))
 		return pt;
-	pt_table_unlock(space->memory, pt);
+	pt_table_unlock(space->memory, pt_guard(space, pt));
 	return NULL;
 }
 
@@ -237,7 +237,7 @@ static inline bool unlock_or_mark(struct pt_space *space, struct ptdesc *pt, boo
 
 	if (dying)
 		PT_STORE(&pt->dead, 1, RELEASE);
-	pt_table_unlock(space->memory, pt);
+	pt_table_unlock(space->memory, pt_guard(space, pt));
 	return dying;
 }
 

@@ -74,6 +74,7 @@ static int collapse_entry(struct pt_op *op, struct pt_side *side, struct ptdesc 
 		side->need[0] = 1;
 		return 0;
 	}
+	before_stores(op);
 	put(op, entry, pf_busy(l));
 	flush_below(op, va, l);
 	pt_op_flush_now(op);
@@ -94,7 +95,7 @@ static int collapse_once(struct pt_op *op, struct survey *q, uint64_t va, unsign
 	unsigned l;
 	pf_entry e;
 
-	pt = lock_cover(op, q->side->space, r, level, &link, &l);
+	pt = lock_cover(op, q->side, r, level, &link, &l);
 	e = pf_load_locked(entry_of(op->memory, pt, l, va));
 	if (l != level || !pf_is_table(e, l))
 		return -PT_ENOENT;

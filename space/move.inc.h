@@ -238,7 +238,7 @@ static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, st
 		.held_to = up ? from.last : to.last};
 	struct link link;
 
-	m->top = lock_cover(op, m->side->space, both, 0, &link, &m->top_level);
+	m->top = lock_cover(op, m->side, both, 0, &link, &m->top_level);
 	survey(op, &first, m->top, m->top_level, up ? from : to);
 	if (!op->err)
 		survey(op, &second, m->top, m->top_level, up ? to : from);

@@ -8,30 +8,49 @@ static bool is_root(const struct pt_op *op, const struct ptdesc *pt, unsigned si
 	return op->side[side].space && op->side[side].space->root == pt;
 }
 
-void pt_op_hold(struct pt_op *op, struct ptdesc *pt)
+void pt_op_hold(struct pt_op *op, struct pt_side *side, struct ptdesc *pt)
 {
 	for (unsigned i = 0; i < PT_SIDES; i++) {
 		if (is_root(op, pt, i)) {
+			PT_ASSERT(op->memory, !op->stores, PT_STOP_LOCK_LATE, pt);
+			pt_lock_ordered(op->memory, pt);
 			op->held_root[i] = pt;
 			return;
 		}
 	}
-	pt_op_hold_child(op, pt);
+	pt_op_hold_child(op, side, pt);
+}
+
+void pt_op_lock_shared(struct pt_op *op)
+{
+	pt_table_lock(op->memory, op->shared);
+	pt_lock_ordered(op->memory, op->shared);
+	op->shared_held = true;
+}
+
+static bool holds_root(const struct pt_op *op, unsigned side)
+{
+	return PT_ONE_LOCK ? op->side[side].space && op->side[side].locks
+			   : op->held_root[side] != NULL;
 }
 
 void pt_op_unlock_all(struct pt_op *op)
 {
 	struct ptdesc *next;
 
-	for (struct ptdesc *pt = op->held; pt; pt = next) {
+	if (op->shared_held)
+		pt_table_unlock(op->memory, op->shared);
+	op->shared_held = false;
+	for (struct ptdesc *pt = op->held; pt && !PT_ONE_LOCK; pt = next) {
 		next = pt->pt_list.next;
 		pt_table_unlock(op->memory, pt);
 	}
 	op->held = NULL;
 	for (unsigned i = 0; i < PT_SIDES; i++) {
-		if (op->held_root[i])
-			pt_table_unlock(op->memory, op->held_root[i]);
+		if (holds_root(op, i))
+			pt_table_unlock(op->memory, op->side[i].space->root);
 		op->held_root[i] = NULL;
+		op->side[i].locks = 0;
 	}
 }
 
@@ -48,7 +67,7 @@ void pt_op_flush_now(struct pt_op *op)
 			break;
 		op->flush.cookie = space->cookie;
 		/* Whoever else has a truly shared table is not known here. */
-		op->flush.kernel = space->flags & PT_SPACE_KERNEL || op->truly;
+		op->flush.kernel = space->flags & PT_SPACE_KERNEL || op->shared;
 		port->flush(port->ctx, &op->flush);
 	}
 	op->flush.leaves = 0;

@@ -8,6 +8,7 @@
 
 #include <ptdesc/space.h>
 #include "core/defects.h"
+#include "core/lock.h"
 #include "core/memory.h"
 #include "space/ops.h"
 
@@ -18,6 +19,7 @@ struct pt_side {
 	uint32_t spares[PT_MAX_LEVELS];
 	uint32_t
 	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
+	uint32_t locks; /* where the space has one lock: how often the operation has taken it */
 };
 
 /* Tables of a level that one operation reserves at most: with them 64 GiB of entries of 8 bytes. */
@@ -37,7 +39,9 @@ struct pt_op {
 	struct ptdesc *held_root[PT_SIDES]; /* their pt_list is the list of roots */
 	bool mmu;                           /* an MMU may write accessed and dirty behind us */
 	bool slept;                         /* has waited for a grace period already */
-	bool truly;                         /* holds a truly shared table */
+	bool shared_held;                   /* and its lock is held, the last of all (16) */
+	struct ptdesc *shared;              /* a truly shared table that the operation changes */
+	bool stores;                        /* the second phase: no table is locked any more (6) */
 	bool prepare;          /* the survey saw leaves to split or tables to unshare */
 	uint8_t split_to;      /* leaves above this level are split even if the range covers them */
 	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
@@ -49,6 +53,7 @@ struct pt_op {
 static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other,
     uint32_t flags, struct pt_gather *gather)
 {
+	pt_lock_none(space->memory, PT_STOP_ENTER_LOCKED);
 	op->memory = space->memory;
 	op->gather = gather;
 	op->flags = flags;
@@ -60,7 +65,9 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->held_root[1] = NULL;
 	op->mmu = space->flags & PT_SPACE_MMU || (other && other->flags & PT_SPACE_MMU);
 	op->slept = false;
-	op->truly = false;
+	op->shared = NULL;
+	op->shared_held = false;
+	op->stores = false;
 	op->prepare = false;
 	op->split_to = PT_MAX_LEVELS;
 	op->flush.leaves = 0;
@@ -73,17 +80,48 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 }
 
 /*
- * Keeps a table that the caller has locked and found to be linked, until the end. Not before: the
- * links of a table that is on its way out are in use.
+ * Takes and gives the lock of a table of one space. A space with one lock takes it with the first
+ * table and gives it with the last.
  */
-void pt_op_hold(struct pt_op *op, struct ptdesc *pt);
+static inline void pt_op_lock(const struct pt_op *op, struct pt_side *side, struct ptdesc *pt)
+{
+	if (PT_ONE_LOCK && side->locks++)
+		return;
+	pt_table_lock(op->memory, pt_guard(side->space, pt));
+}
+
+static inline void pt_op_unlock(const struct pt_op *op, struct pt_side *side, struct ptdesc *pt)
+{
+	if (PT_ONE_LOCK && --side->locks)
+		return;
+	pt_table_unlock(op->memory, pt_guard(side->space, pt));
+}
+
+/*
+ * Keeps a table that the caller has locked and found to be linked, until the end. Not before: the
+ * links of a table that is on its way out are in use. Hardened builds stop: LOCK_ORDER, LOCK_LATE.
+ */
+void pt_op_hold(struct pt_op *op, struct pt_side *side, struct ptdesc *pt);
 
 /* The same for a table that was found below another: it is no root. */
-static inline void pt_op_hold_child(struct pt_op *op, struct ptdesc *pt)
+static inline void pt_op_hold_child(struct pt_op *op, struct pt_side *side, struct ptdesc *pt)
 {
+	PT_ASSERT(op->memory, !op->stores, PT_STOP_LOCK_LATE, pt);
+	pt_lock_ordered(op->memory, pt_guard(side->space, pt));
 	pt->pt_list.next = op->held;
 	op->held = pt;
 }
+
+/* Locks a table that nobody else knows yet, and keeps it: it is born locked (7). */
+static inline void pt_op_hold_new(struct pt_op *op, struct pt_side *side, struct ptdesc *pt)
+{
+	pt_op_lock(op, side, pt);
+	pt->pt_list.next = op->held;
+	op->held = pt;
+}
+
+/* Locks the truly shared table that the survey came by, after all others (16). */
+void pt_op_lock_shared(struct pt_op *op);
 
 /*
  * Drops all locks, hands over what was unlinked on others' behalf, and reserves what the survey

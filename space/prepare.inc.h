@@ -99,8 +99,7 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 	if (PT_DEFECT(1)) /* made of plain pages, whose words say nothing of a table */
 		PT_STORE(&pt_page_of(op->memory, ptdesc_pfn(pt))->memdesc.v, MEMDESC_PLAIN,
 		    RELEASE);
-	pt_table_lock(op->memory, pt);
-	pt_op_hold(op, pt);
+	pt_op_hold_new(op, side, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
 	if (PF_BBM) {
 		old = take(op, entry, pf_busy(l));
@@ -132,8 +131,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 		to[i] = pf_raw(pf_load(&from[i]));
 	pt->used = shared->used;
 	wrote(op, to, n);
-	pt_table_lock(op->memory, pt);
-	pt_op_hold(op, pt);
+	pt_op_hold_new(op, side, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
@@ -166,9 +164,13 @@ static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsig
 	}
 }
 
-/* A slot that a dying table was unlinked from may be linked again by this operation (20). */
+/*
+ * The second phase begins: no table is locked from here on (6). A slot that a dying table was
+ * unlinked from may be linked again by this operation (20).
+ */
 static inline void before_stores(struct pt_op *op)
 {
+	op->stores = true;
 	if (PF_BBM)
 		pt_op_flush_now(op);
 }
@@ -183,18 +185,20 @@ static int enter_range(struct pt_op *op, struct survey *q, struct pt_range r, un
 	int err;
 
 	for (;;) {
-		*pt = lock_cover(op, q->side->space, r, floor, link, level);
+		*pt = lock_cover(op, q->side, r, floor, link, level);
 		survey(op, q, *pt, *level, r);
 		if (op->err)
 			return op->err;
 		if (pt_op_ready(op))
 			break;
 		op->prepare = false;
-		op->truly = false;
+		op->shared = NULL;
 		err = pt_op_reserve(op);
 		if (err)
 			return err;
 	}
+	if (op->shared)
+		pt_op_lock_shared(op);
 	before_stores(op);
 	if (op->prepare)
 		prepare(op, q, *pt, *level, r);

@@ -10,11 +10,11 @@ static struct pt_range shared_range(uint64_t va)
 }
 
 /* Locks the level-2 table of a space above va and returns it, NULL when there is none. */
-static struct ptdesc *lock_above(struct pt_op *op, struct pt_space *space, uint64_t va)
+static struct ptdesc *lock_above(struct pt_op *op, struct pt_side *side, uint64_t va)
 {
 	struct link link;
 	unsigned l;
-	struct ptdesc *pt = lock_cover(op, space, shared_range(va), 2, &link, &l);
+	struct ptdesc *pt = lock_cover(op, side, shared_range(va), 2, &link, &l);
 
 	return l == 2 ? pt : NULL;
 }
@@ -71,15 +71,15 @@ static int share_enter(struct pt_op *op, uint64_t va, struct ptdesc **pt, struct
 	int err = 0;
 
 	if (src->id < op->side[1].space->id)
-		err = source_table(op, lock_above(op, src, va), va, pt);
+		err = source_table(op, lock_above(op, &op->side[0], va), va, pt);
 	if (err)
 		return err;
-	*above = lock_cover(op, op->side[1].space, shared_range(va), 2, &link, &l);
+	*above = lock_cover(op, &op->side[1], shared_range(va), 2, &link, &l);
 	survey(op, &q, *above, l, shared_range(va));
 	if (is_taken(op, *above, l, va))
 		return -PT_EEXIST;
 	if (src->id > op->side[1].space->id)
-		err = source_table(op, lock_above(op, src, va), va, pt);
+		err = source_table(op, lock_above(op, &op->side[0], va), va, pt);
 	return err;
 }
 
@@ -135,11 +135,12 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 	pf_entry e;
 
 	pt_op_begin(&op, space, NULL, 0, NULL);
-	parent = lock_above(&op, space, va);
+	parent = lock_above(&op, &op.side[0], va);
 	e = parent ? pf_load_locked(entry_of(op.memory, parent, 2, va)) : pf_empty(2);
 	if (pf_is_table(e, 2)) {
 		pt = desc_at(op.memory, pf_table_pa(e, 2));
 		if (PT_LOAD(&pt->shared, ACQUIRE) == SHARED_TRULY) {
+			before_stores(&op);
 			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
 			parent->used--;
 			flush_below(&op, va, 2);

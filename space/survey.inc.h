@@ -154,8 +154,9 @@ static void survey(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsign
     struct pt_range r);
 
 /*
- * Changes leaves of a truly shared table in place. It holds leaves only and is locked last; one for
- * each operation, so that two operations never wait for each other's.
+ * Changes leaves of a truly shared table in place. It holds leaves only, which stay leaves while it
+ * is shared, and is locked last; one for each operation, so that two operations never wait for each
+ * other's (16).
  */
 static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsigned l,
     struct pt_range s)
@@ -164,14 +165,11 @@ static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc
 	for_each_slot (l, s, t)
 		if (must_split(op, q, l, t) && anything_in(op, pt, l, t))
 			return;
-	if (op->truly && q->kind != SURVEY_SPLIT)
+	if (op->shared && q->kind != SURVEY_SPLIT)
 		return;
 	op->err = 0;
-	if (q->kind == SURVEY_SPLIT)
-		return;
-	op->truly = true;
-	pt_table_lock(op->memory, pt);
-	pt_op_hold(op, pt);
+	if (q->kind != SURVEY_SPLIT)
+		op->shared = pt;
 }
 
 /* A truly shared table: what would take it apart is refused. */
@@ -232,13 +230,13 @@ PF_HOT struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struc
 
 	if (PT_LOAD(&child->shared, ACQUIRE) || (q->second && ptdesc_base(child) <= q->held_to))
 		return child;
-	pt_table_lock(op->memory, child);
+	pt_op_lock(op, q->side, child);
 	if (__builtin_expect(child->dead, 0)) {
-		pt_table_unlock(op->memory, child);
+		pt_op_unlock(op, q->side, child);
 		unlink_child(op, parent, l, va, child);
 		return NULL;
 	}
-	pt_op_hold_child(op, child);
+	pt_op_hold_child(op, q->side, child);
 	return child;
 }
 

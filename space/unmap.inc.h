@@ -296,14 +296,14 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 
 	PT_STORE(&pt->dead, 1, RELEASE);
 	pt_op_unlock_all(op);
-	pt_table_lock(op->memory, parent);
+	pt_op_lock(op, side, parent);
 	e = pf_load_locked(link->entry);
 	if (!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l))
 		unlink_child(op, parent, l + 1, va, pt);
 	/* Nobody may link another table there before the flush (20). */
 	if (PF_BBM)
 		pt_op_flush_now(op);
-	pt_table_unlock(op->memory, parent);
+	pt_op_unlock(op, side, parent);
 }
 
 /* Unlinks the empty tables below pt that lie within a range. All are locked. */

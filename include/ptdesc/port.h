@@ -25,7 +25,8 @@
  *   memdesc_slot     everything                     anything     no
  *   stop             hardened builds, on a bug      anything     does not return
  *
- * (+ "nothing" means none of the library's locks; pinning, frame_* and table_event may happen in a
+ * (+ hardened builds pin to note who holds a lock, and a CPU may not change while it holds one.
+ * "nothing" means none of the library's locks; pinning, frame_* and table_event may happen in a
  * read section.) Which call of the library may be made where:
  *
  *   in an interrupt handler   pt_translate, pt_table_level, pt_page_memdesc; allocation and free if
@@ -48,16 +49,23 @@ enum pt_stop {
 	PT_STOP_BAD_ORDER = 3,   /* freed with another order than allocated (D7, D45) */
 	PT_STOP_BAD_STATE = 4,   /* a table in the wrong state of its life */
 	PT_STOP_BAD_LEVEL = 5, /* allocated as one kind of table, used or freed as another (D44) */
-	PT_STOP_BAD_MEMDESC = 6, /* a page word that changed under its owner (D1, D2, D16) */
-	PT_STOP_BAD_POISON = 7,  /* memory written after it was freed */
-	PT_STOP_LOCKED = 8,      /* destroyed while its lock is held */
-	PT_STOP_DEPOSIT = 9,     /* a table dies with tables still deposited in it (L5) */
-	PT_STOP_BAD_ALIGN = 10,  /* a descriptor that is not aligned to 16 bytes */
-	PT_STOP_BAD_CACHE = 11,  /* object freed into another cache than it came from */
-	PT_STOP_BAD_OWNER = 12,  /* more uncharged than was charged */
-	PT_STOP_NOT_EMPTY = 13,  /* a table called empty that is not */
-	PT_STOP_BAD_CPU = 15,    /* the port named a CPU beyond config.cpus */
-	PT_STOP_NOT_LOCKED = 16, /* a table changed or unlocked without its lock */
+	PT_STOP_BAD_MEMDESC = 6,   /* a page word that changed under its owner (D1, D2, D16) */
+	PT_STOP_BAD_POISON = 7,    /* memory written after it was freed */
+	PT_STOP_LOCKED = 8,        /* destroyed while its lock is held */
+	PT_STOP_DEPOSIT = 9,       /* a table dies with tables still deposited in it (L5) */
+	PT_STOP_BAD_ALIGN = 10,    /* a descriptor that is not aligned to 16 bytes */
+	PT_STOP_BAD_CACHE = 11,    /* object freed into another cache than it came from */
+	PT_STOP_BAD_OWNER = 12,    /* more uncharged than was charged */
+	PT_STOP_NOT_EMPTY = 13,    /* a table called empty that is not */
+	PT_STOP_BAD_CPU = 15,      /* the port named a CPU beyond config.cpus */
+	PT_STOP_NOT_LOCKED = 16,   /* a table changed or unlocked without its lock */
+	PT_STOP_LOCK_ORDER = 17,   /* a table locked before one that comes first (5, 13, 16) */
+	PT_STOP_LOCK_TWICE = 18,   /* a CPU wants a lock that it holds */
+	PT_STOP_NOT_HOLDER = 19,   /* a lock given by another CPU than took it */
+	PT_STOP_LOCK_LATE = 20,    /* an operation locks a table after its first store (6) */
+	PT_STOP_WAIT_LOCKED = 21,  /* asks for a grace period with a table's lock held (12) */
+	PT_STOP_ALLOC_LOCKED = 22, /* asks for a table with a table's lock held */
+	PT_STOP_ENTER_LOCKED = 23, /* a call on a space with a table's lock held */
 };
 
 /*

@@ -64,7 +64,8 @@ struct ptdesc {
 	uint32_t holder;                /* CPU that holds the lock, plus 1 */
 	uint64_t magic;                 /* PTDESC_MAGIC while the descriptor describes a table */
 	const struct pt_account *owner; /* who is charged for it */
-	uint64_t pad[5];
+	struct ptdesc *locked_before;   /* of the tables that holder has locked */
+	uint64_t pad[4];
 #endif
 };
 

@@ -24,11 +24,6 @@
 #endif
 #include "port/hosted/thread.h"
 
-#if PT_RACE_DETECTOR && !defined(__clang__)
-/* The detector does not know fences; what they order here is atomic accesses, which it does. */
-#pragma GCC diagnostic ignored "-Wtsan"
-#endif
-
 /* Polls in vain before the other threads are made to pass a fence, which costs microseconds. */
 #define PATIENCE 64u
 
