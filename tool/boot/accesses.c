@@ -5,13 +5,19 @@
  */
 #include "tool/boot/boot.h"
 
-#define SHOWN 8u /* mismatches that are printed */
+#define SHOWN 8u /* that are printed */
+
+/* One more of a kind of mistakes. */
+static void count_wrong(uint64_t *count, uint64_t va, const char *what)
+{
+	if (++*count <= SHOWN)
+		print("WRONG operation %llu, %llx: %s\n",
+		    (unsigned long long)boot.counts.operations, (unsigned long long)va, what);
+}
 
 static void wrong(uint64_t va, const char *what)
 {
-	if (++boot.accesses.mismatches <= SHOWN)
-		print("WRONG operation %llu, %llx: %s\n",
-		    (unsigned long long)boot.counts.operations, (unsigned long long)va, what);
+	count_wrong(&boot.accesses.mismatches, va, what);
 }
 
 /* An access, and what a kernel does when it is refused. */
@@ -111,9 +117,7 @@ void boot_look(struct sink_op look)
 	int error;
 
 	look.arg = boot_frame(look.arg);
-	if (!sink_answers(&boot.loaded->space, &look, &t, &error)) {
-		boot.accesses.unmodelled++;
-		wrong(look.va, "is not what the plain model says");
-	}
+	if (!sink_answers(&boot.loaded->space, &look, &t, &error))
+		count_wrong(&boot.accesses.unmodelled, look.va, "is not what the plain model says");
 	boot_access(look.va);
 }

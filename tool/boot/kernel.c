@@ -40,20 +40,24 @@ static int is_mapped(void *ctx, const struct pt_piece *piece)
 	return 1;
 }
 
-/* The root entries below which the kernel maps something. */
-static void find_slots(void)
+/* The root entries below which the kernel maps something; those of a root for itself stay there. */
+static int find_slots(void)
 {
 	const struct pt_format *f = boot.format;
 	unsigned shift = pt_format_shift(f, f->levels - 1u);
 	uint64_t high = f->flags & PT_FORMAT_SIGNED ? UINT64_MAX << (f->va_bits - 1) : 0;
 
-	for (unsigned i = 0; i < 1u << f->bits[f->levels - 1u] && boot.slots < BOOT_SLOTS; i++) {
+	for (unsigned i = 0; i < 1u << f->bits[f->levels - 1u] && !machine.split; i++) {
 		uint64_t va = (uint64_t)i << shift;
 
 		va = va & high ? va | high : va;
-		if (pt_walk(&boot.kernel, pt_make_va(va), UINT64_C(1) << shift, is_mapped, NULL))
-			boot.slot[boot.slots++] = i;
+		if (!pt_walk(&boot.kernel, pt_make_va(va), UINT64_C(1) << shift, is_mapped, NULL))
+			continue;
+		if (boot.slots == BOOT_SLOTS)
+			return -PT_ENOTSUP;
+		boot.slot[boot.slots++] = i;
 	}
+	return 0;
 }
 
 bool boot_kernel(void)
@@ -69,6 +73,8 @@ bool boot_kernel(void)
 		error = bare_kernel_space(&boot.kernel, boot.memory, boot.format);
 	if (!error)
 		error = map_user_code();
+	if (!error)
+		error = find_slots();
 	if (!error && machine.split)
 		error =
 		    pt_space_init(&boot.idle, boot.memory, boot.format, PT_SPACE_MMU, &boot.idle);
@@ -76,8 +82,6 @@ bool boot_kernel(void)
 		print("WRONG no kernel on the library's tables: %s\n", pt_strerror(error));
 		return false;
 	}
-	if (!machine.split)
-		find_slots();
 	root = pt_space_root(&boot.kernel);
 	machine_set_kernel_root(&root);
 	boot_load(NULL);

@@ -194,7 +194,8 @@ static bool run(void)
 		return false;
 	mark_frames();
 	pt_memory_stats(boot.memory, &before);
-	return replay(&reader) && nothing_left(before.tables) && !boot.accesses.mismatches;
+	return replay(&reader) && nothing_left(before.tables) && !boot.accesses.mismatches &&
+	       !boot.accesses.unmodelled;
 }
 
 /* Which traces it takes: of what format, and below which address, 0: the format's own limit. */
