@@ -35,7 +35,7 @@ struct replayed {
 	bool named;
 	bool keep_recorded; /* among those to show */
 	enum replay_thp thp;
-	unsigned threads;
+	unsigned threads; /* 0: not named */
 	uint32_t without;
 };
 
@@ -172,6 +172,24 @@ static int broken(const char *path, const struct trace_error *error)
 	return TOOL_BAD_INPUT;
 }
 
+static unsigned cpus_here(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus < (long)MOST_THREADS ? (unsigned)cpus : MOST_THREADS;
+}
+
+/* Unless named: on the first format that is shown, as many as this machine has CPUs. */
+static unsigned threads_for(const struct replayed *replayed, const struct replay_report *report,
+    size_t format)
+{
+	if (format < report->first_shown || format >= replayed->count)
+		return 0;
+	if (replayed->threads)
+		return replayed->threads;
+	return format == report->first_shown ? cpus_here() : 0;
+}
+
 /* All formats, and the recorded one once more without the scans at checkpoints. */
 static int run_all(const struct replayed *replayed, struct trace_reader *reader,
     struct replay_report *report, struct replay_row *rows, struct replay_result *blind)
@@ -186,7 +204,7 @@ static int run_all(const struct replayed *replayed, struct trace_reader *reader,
 			.no_checkpoint_scans = again,
 			.keep = !again && i >= report->first_shown,
 			.tlb = !again,
-			.threads = !again && i >= report->first_shown ? replayed->threads : 0,
+			.threads = threads_for(replayed, report, i),
 			.without = replayed->without,
 		};
 
@@ -265,16 +283,9 @@ static int run(struct replayed *replayed, const char **arguments)
 	return status;
 }
 
-static unsigned cpus_here(void)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return cpus < 1 ? 1 : cpus < (long)MOST_THREADS ? (unsigned)cpus : MOST_THREADS;
-}
-
 int command_replay(int argc, const char **argv)
 {
-	struct replayed replayed = {.count = 1, .threads = cpus_here()};
+	struct replayed replayed = {.count = 1};
 	const struct poptOption table[] = {
 		{"json", 'j', POPT_ARG_NONE, &replayed.json, 0, "JSON Lines", NULL},
 		{"format", 'f', POPT_ARG_STRING, NULL, OPTION_FORMAT,
@@ -286,8 +297,8 @@ int command_replay(int argc, const char **argv)
 			"leave a rule of the kernel's out, to see what it is for; may be repeated",
 			"RULE"},
 		{"threads", 0, POPT_ARG_STRING, NULL, OPTION_THREADS,
-			"once more by as many threads as the program had, at most N; as many "
-			"as this machine has CPUs unless named, 1: do not",
+			"once more by as many threads as the program had, at most N (1: do not); "
+			"unless named on the first format only, by as many as there are CPUs",
 			"N"},
 		POPT_TABLEEND,
 	};

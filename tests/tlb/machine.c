@@ -29,7 +29,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 		part.tables = 0;
 	if (m->care == TOO_LATE) {
 		m->late = part;
-		m->lates++;
+		m->delayed++;
 	} else if (m->care == NO_REMOTE) {
 		tlb_flush_cpu(m->tlb, 0, &part);
 	} else {
@@ -88,7 +88,7 @@ void machine_close(struct machine *m, bool failure)
 
 void machine_late(struct machine *m)
 {
-	assert_true(m->lates > 0);
+	assert_true(m->delayed > 0);
 	m->care = CAREFUL;
 	tlb_flush(m->tlb, &m->late);
 }

@@ -29,7 +29,7 @@ struct machine {
 	struct pt_space space;
 	enum machine_care care;
 	struct pt_flush late;
-	unsigned lates;
+	unsigned delayed;
 };
 
 /* exact as in struct tlb_config. */

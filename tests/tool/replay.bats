@@ -72,6 +72,30 @@ teardown()
 	[ "$(field format resident_bytes)" -gt "$never" ]
 }
 
+@test "replay: by threads, and not" {
+	run -0 --separate-stderr "$PTDESC" replay --threads 3 "${trace%/*}/rustc.ptt"
+	[[ $output == *"by several threads at once (the program had "* ]]
+	[[ $output =~ x86_64" "+3" "+([0-9]+)" of "([0-9]+)" (VmPTE " ]]
+	is "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	run -0 --separate-stderr "$PTDESC" replay --threads 1 "${trace%/*}/rustc.ptt"
+	[[ $output != *"by several threads"* ]]
+	run -2 "$PTDESC" replay --threads 0 "$trace"
+	[[ $output == *"from 1 to 63"* ]]
+	run -2 "$PTDESC" replay --threads 64 "$trace"
+}
+
+@test "replay: faults go through TLBs" {
+	run -0 --separate-stderr "$PTDESC" replay --json --threads 1 "$trace"
+	local tlb
+	tlb=$(printf '%s\n' "$output" | jq -c 'select(.kind == "format").tlb')
+	is "$(jq '.accesses' <<<"$tlb")" "$(jq '.found_first + .found_second + .walks' <<<"$tlb")"
+	[ "$(jq '.accesses' <<<"$tlb")" -gt 1000 ]
+	[ "$(jq '.killed_leaves' <<<"$tlb")" -gt 0 ]
+	# The port has counted them, too.
+	is "$(field format flushes)" \
+		"$(jq '.flushes_page + .flushes_range + .flushes_table + .flushes_space' <<<"$tlb")"
+}
+
 @test "replay: usage" {
 	run -2 --separate-stderr "$PTDESC" replay
 	is "" "$output"

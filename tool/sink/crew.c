@@ -266,7 +266,7 @@ static uint64_t best_of(const struct sink *sink, const struct plan *plan, struct
 
 		best = took < best ? took : best;
 	}
-	return best;
+	return result->wrong[0] ? 0 : best;
 }
 
 void sink_parallel(const struct sink *sink, unsigned most, struct sink_crew *crew)

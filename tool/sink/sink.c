@@ -133,17 +133,17 @@ struct tlb *sink_tlb(const struct sink *sink)
 	return sink->tlb;
 }
 
-int sink_access(struct sink *sink, uint32_t number, unsigned cpu, uint64_t va, uint32_t access,
+int sink_access(struct sink *sink, uint32_t space, unsigned cpu, uint64_t va, uint32_t access,
     uint64_t *pa)
 {
-	struct pt_space *space = sink_space(sink, number);
+	struct pt_space *in = sink_space(sink, space);
 	struct tlb_result result = {0, 0, 0};
-	int error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+	int error = tlb_access(sink->tlb, cpu, in, va, access, &result);
 
 	while (error == -PT_EBUSY) {
-		error = pt_access_fault(space, pt_make_va(va), access);
+		error = pt_access_fault(in, pt_make_va(va), access);
 		if (!error)
-			error = tlb_access(sink->tlb, cpu, space, va, access, &result);
+			error = tlb_access(sink->tlb, cpu, in, va, access, &result);
 	}
 	*pa = result.pa;
 	return error;

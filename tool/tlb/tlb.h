@@ -110,8 +110,8 @@ int tlb_access(struct tlb *tlb, unsigned cpu, const struct pt_space *space, uint
  * For struct pt_port and struct pt_hosted_mmu, ctx the tlb: a flush on all CPUs, and the life of
  * tables. The cookie of each space is its address.
  */
-void tlb_flush(void *tlb, const struct pt_flush *request);
-int tlb_table(void *tlb, pt_pa pa, size_t size, unsigned level, bool start);
+void tlb_flush(void *ctx, const struct pt_flush *request);
+int tlb_table(void *ctx, pt_pa pa, size_t size, unsigned level, bool start);
 
 /* A flush on one CPU, and not counted: what a broken port would do. */
 void tlb_flush_cpu(struct tlb *tlb, unsigned cpu, const struct pt_flush *request);
