@@ -38,6 +38,15 @@ extern const struct bench bench_least[];
 extern const struct bench bench_overlay[];
 extern const struct bench bench_host[];
 extern const struct bench bench_traces[];
+extern const struct bench bench_threads[];
+
+/*
+ * Points of the plots. Each is measured like a row, and is not one: point is told of which plot,
+ * what (name is the line's), and where along the axis.
+ */
+typedef void (*bench_point_fn)(const char *plot, const struct bench *row, double x);
+void bench_plot_threads(bench_point_fn point);
+void bench_plot_locality(bench_point_fn point);
 
 /* Calibrations and limits that rows of other files refer to; limits.c. */
 enum {

@@ -29,6 +29,7 @@ static const struct bench *const groups[] = {
 	bench_frames,
 	bench_tables,
 	bench_spaces,
+	bench_threads,
 	bench_least,
 	bench_overlay,
 	bench_host,
@@ -92,16 +93,16 @@ double bench_result(const struct bench_timer *timer, double units)
 	return ns > 0 ? ns / units : 0;
 }
 
-/* Times that this thread lost its CPU. */
+/* Times that a thread of ours lost its CPU. */
 static long switches(void)
 {
 	struct rusage usage;
 
-	getrusage(RUSAGE_THREAD, &usage);
+	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_nivcsw;
 }
 
-/* One repetition during which the thread kept its CPU, if there is such a one. */
+/* One repetition during which the threads kept their CPUs, if there is such a one. */
 static double sample(const struct bench *bench, void *state)
 {
 	double value = 0;
@@ -296,6 +297,26 @@ static void run(char **words, int count, bool json)
 	}
 }
 
+/* A point of a plot, alone: no limit, no calibration. scripts/bench-plot draws them. */
+static void print_point(const char *plot, const struct bench *row, double x)
+{
+	struct running r;
+	double ns;
+	json_t *o;
+
+	begin(&r, row);
+	for (int i = 0; i < REPETITIONS; i++)
+		r.values[i] = sample(row, r.state);
+	ns = end(&r);
+	o = json_pack("{s:s, s:s, s:f, s:f}", "plot", plot, "line", row->name, "x", x, "ns", ns);
+	if (!o)
+		bench_die("no memory");
+	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(5));
+	putchar('\n');
+	fflush(stdout);
+	json_decref(o);
+}
+
 static void list(void)
 {
 	for (size_t g = 0; groups[g]; g++)
@@ -305,7 +326,7 @@ static void list(void)
 
 static int usage(FILE *to, int status)
 {
-	fputs("usage: ptdesc-bench [--json] [--list] [NAME...]\n"
+	fputs("usage: ptdesc-bench [--json] [--list] [--points] [NAME...]\n"
 	      "NAME is a row of --list, or the beginning of some up to a dash: map, limit\n",
 	    to);
 	return status;
@@ -316,6 +337,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"list", no_argument, NULL, 'l'},
+		{"points", no_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -327,6 +349,11 @@ int main(int argc, char **argv)
 			return usage(stdout, 0);
 		if (option == 'l') {
 			list();
+			return 0;
+		}
+		if (option == 'p') {
+			bench_plot_threads(print_point);
+			bench_plot_locality(print_point);
 			return 0;
 		}
 		if (option != 'j')

@@ -28,8 +28,11 @@ struct layout {
 	uint64_t tables;      /* struct pt_table_magazine of all CPUs */
 	uint64_t ready;       /* struct ptdesc *, the table magazines of all CPUs */
 	uint64_t node_tables; /* of all CPUs */
+	uint64_t table_slots; /* of one CPU, as what follows */
+	uint64_t ready_slots;
+	uint64_t node_slots;
+	uint32_t frame_slots;
 	uint32_t section_count;
-	uint32_t frame_slots; /* of one CPU */
 };
 
 static bool in_range(uint64_t value, uint64_t least, uint64_t most)
@@ -68,6 +71,14 @@ static uint64_t place(struct layout *at, uint64_t count, uint64_t size, uint64_t
 	return offset;
 }
 
+/* So many things of size bytes, a power of two, that a CPU's share ends where a line does. */
+static uint64_t share(uint64_t count, uint64_t size)
+{
+	uint64_t line = PT_CACHE_LINE / size;
+
+	return (count + line - 1) & ~(line - 1);
+}
+
 static bool layout(struct layout *at, const struct pt_config *config)
 {
 	uint64_t sections = ((config->max_pfn - 1) >> config->section_shift) + 1;
@@ -80,16 +91,20 @@ static bool layout(struct layout *at, const struct pt_config *config)
 	at->frame_slots = 0;
 	for (unsigned order = 0; order < PT_MAGAZINE_ORDERS; order++)
 		at->frame_slots += magazine_depth(config, order);
+	at->frame_slots = (uint32_t)share(at->frame_slots, sizeof(pt_pfn));
+	at->table_slots = share(config->classes, sizeof(struct pt_table_magazine));
+	at->ready_slots =
+	    share((uint64_t)config->classes * config->magazine, sizeof(struct ptdesc *));
+	at->node_slots = share(config->nodes, sizeof(intptr_t));
 	at->nodes = place(at, config->nodes, sizeof(struct pt_node), PT_CACHE_LINE);
 	at->cpus = place(at, cpus, sizeof(struct pt_cpu), PT_CACHE_LINE);
 	at->sections = place(at, sections, sizeof(struct pt_section *), PT_CACHE_LINE);
 	at->classes = place(at, config->classes, sizeof(struct pt_class), PT_CACHE_LINE);
 	at->frames = place(at, cpus * at->frame_slots, sizeof(pt_pfn), PT_CACHE_LINE);
 	at->tables =
-	    place(at, cpus * config->classes, sizeof(struct pt_table_magazine), PT_CACHE_LINE);
-	at->ready = place(at, cpus * config->classes * config->magazine, sizeof(struct ptdesc *),
-	    PT_CACHE_LINE);
-	at->node_tables = place(at, cpus * config->nodes, sizeof(intptr_t), PT_CACHE_LINE);
+	    place(at, cpus * at->table_slots, sizeof(struct pt_table_magazine), PT_CACHE_LINE);
+	at->ready = place(at, cpus * at->ready_slots, sizeof(struct ptdesc *), PT_CACHE_LINE);
+	at->node_tables = place(at, cpus * at->node_slots, sizeof(intptr_t), PT_CACHE_LINE);
 	return at->size <= SIZE_MAX / 2;
 }
 
@@ -131,11 +146,13 @@ static void cpu_init(struct pt_memory *memory, char *block, const struct layout 
 	struct pt_cpu *cpu = &memory->cpus[n];
 	pt_pfn *frames = (pt_pfn *)(block + at->frames) + (size_t)n * at->frame_slots;
 	struct ptdesc **ready =
-	    (struct ptdesc **)(block + at->ready) + (size_t)n * config->classes * config->magazine;
+	    (struct ptdesc **)(block + at->ready) + (size_t)(n * at->ready_slots);
 
 	cpu->tables =
-	    (struct pt_table_magazine *)(block + at->tables) + (size_t)n * config->classes;
-	cpu->node_tables = (intptr_t *)(block + at->node_tables) + (size_t)n * config->nodes;
+	    (struct pt_table_magazine *)(block + at->tables) + (size_t)(n * at->table_slots);
+	cpu->node_tables = (intptr_t *)(block + at->node_tables) + (size_t)(n * at->node_slots);
+	cpu->batch =
+	    config->magazine / 2 > PT_BATCH_TABLES ? config->magazine / 2 : PT_BATCH_TABLES;
 	cpu->node = n * config->nodes / config->cpus;
 	if (memory->port.cpu_node)
 		cpu->node = memory->port.cpu_node(memory->port.ctx, n) % config->nodes;

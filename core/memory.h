@@ -81,8 +81,9 @@ struct pt_batch {
 /* Batches that may wait for their grace period at a time on one CPU. */
 #define PT_BATCHES 4u
 /*
- * Tables in a batch before its grace period is started; half of a usual magazine, so that they fit.
- * The explorer takes 1: a table must be able to come back within a scenario.
+ * Tables in a batch before its grace period is started: half of a magazine, so that they fit, but
+ * no fewer than these. What a grace period costs the other CPUs is shared by so many. The explorer
+ * takes 1: a table must be able to come back within a scenario.
  */
 #ifndef PT_BATCH_TABLES
 #define PT_BATCH_TABLES 32u
@@ -98,6 +99,7 @@ struct pt_cpu {
 	uint32_t waiting_count;
 	uint32_t pressure_seen; /* pt_memory.pressure when this CPU last drained its magazines */
 	uint32_t node;          /* constant: the node whose memory is nearest */
+	uint32_t batch;         /* constant: tables in a batch */
 	intptr_t *node_tables;  /* frames of tables, this CPU's share, for each node; may be < 0 */
 	intptr_t tables_count;  /* tables allocated less freed here */
 	uintptr_t magazine_hits;
@@ -355,7 +357,7 @@ static inline void pt_unpin(const struct pt_memory *memory)
 /* Has this CPU batches that may be over, or enough for the next one. Pinned. */
 static inline bool pt_reclaim_due(const struct pt_cpu *cpu)
 {
-	return cpu->waiting_count || cpu->filling.count >= PT_BATCH_TABLES;
+	return cpu->waiting_count || cpu->filling.count >= cpu->batch;
 }
 
 /* What every operation ends with: pt_reclaim_poll where there is something to do. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Tables on their way out. Each CPU chains what it defers through the descriptors, so that freeing
- * never allocates (D2, L4); PT_BATCH_TABLES of them are a batch, whose grace period is started,
+ * never allocates (D2, L4); pt_cpu.batch of them are a batch, whose grace period is started,
  * asked for and waited for outside sections and locks.
  */
 #include "core/defects.h"
@@ -103,7 +103,7 @@ static void filling_start(struct pt_memory *memory)
 	struct pt_cpu *cpu = pt_pin(memory);
 	struct pt_batch *to;
 
-	if (cpu->filling.count >= PT_BATCH_TABLES)
+	if (cpu->filling.count >= cpu->batch)
 		batch_join(&batch, &cpu->filling);
 	pt_unpin(memory);
 	if (!batch.first)

@@ -36,7 +36,7 @@ struct pt_hosted_config {
 	unsigned cpus;          /* PT_HOSTED_CPUS; less only where no more threads register */
 	unsigned nodes;         /* equal shares of the arena; CPU n belongs to node n % nodes; 1 */
 	unsigned section_shift; /* 15 (32-bit builds: 12) */
-	unsigned magazine;      /* 64 */
+	unsigned magazine;      /* 128 */
 	unsigned classes;       /* 32 */
 	bool boot;              /* stop before pt_memory_online, which the caller then calls */
 	const struct pt_hosted_mmu *mmu; /* NULL: none; copied */

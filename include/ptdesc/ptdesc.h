@@ -145,9 +145,11 @@ struct pt_table_class {
  * An owner that tables are charged to: a space, or a group of the embedder's. Zeroed is empty.
  */
 struct pt_account {
+	/* Wherever an account lies, no two of its slots, nor one and what is before, share a line.
+	 */
 	struct {
+		uint32_t pad[16];
 		uint32_t tables[8]; /* by level; one CPU's share, may wrap below 0 */
-		uint32_t pad[8];
 	} slot[PT_ACCOUNT_SLOTS];
 };
 

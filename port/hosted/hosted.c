@@ -140,7 +140,7 @@ static struct pt_config core_config(const struct pt_hosted_config *config)
 		.nodes = or_default(config->nodes, 1),
 		.section_shift = or_default(config->section_shift, sizeof(void *) > 4 ? 15 : 12),
 		.max_pfn = page_shift < 64 ? bytes >> page_shift : 0,
-		.magazine = or_default(config->magazine, 64),
+		.magazine = or_default(config->magazine, 128),
 		.classes = or_default(config->classes, 32),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The life of a memory: sizes, stages, leaks, counts, allocations made to fail. */
 #include <signal.h>
+#include <ptdesc/space.h>
 #include "tests/unit/core_kit.h"
 
 static void test_strerror(void **state)
@@ -195,6 +196,53 @@ static void test_a_large_memory_can_be_described(void **state)
 	config.max_pfn = UINT64_C(1) << 32; /* 16 TiB: 131072 sections */
 	assert_true(pt_memory_size(&config) < (2u << 20));
 	assert_int_equal(pt_section_size(&config) & ~(size_t)255, 8u << 15);
+}
+
+static bool same_line(const void *a, const void *b)
+{
+	return (uintptr_t)a / PT_CACHE_LINE == (uintptr_t)b / PT_CACHE_LINE;
+}
+
+/* What a CPU writes in every allocation and free is on no line that another CPU looks at. */
+static void test_cpus_have_lines_of_their_own(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_cpu *cpu;
+	struct kit kit;
+
+	(void)state;
+	config.cpus = 3;
+	config.classes = 1;
+	config.magazine = 3;
+	config.nodes = 3;
+	kit_open(&kit, &config, NULL);
+	cpu = kit.memory->cpus;
+	for (unsigned n = 0; n < 2; n++) {
+		assert_false(same_line(&cpu[n].node_tables[2], &cpu[n + 1].node_tables[0]));
+		assert_false(same_line(&cpu[n].tables[0], &cpu[n + 1].tables[0]));
+		assert_false(
+		    same_line(&cpu[n].tables[0].tables[2], &cpu[n + 1].tables[0].tables[0]));
+		assert_false(same_line(&cpu[n].frames[PT_MAGAZINE_ORDERS - 1].frames[1],
+		    &cpu[n + 1].frames[0].frames[0]));
+	}
+	kit_close(&kit);
+}
+
+/* The same of what is charged to a space, wherever the embedder puts the space. */
+static void test_accounts_have_lines_of_their_own(void **state)
+{
+	char room[sizeof(struct pt_space) + PT_CACHE_LINE] __attribute__((aligned(PT_CACHE_LINE)));
+
+	(void)state;
+	for (size_t at = 0; at < PT_CACHE_LINE; at += sizeof(void *)) {
+		const struct pt_space *space = (const struct pt_space *)(const void *)(room + at);
+
+		assert_false(same_line((const char *)&space->account - 1,
+		    &space->account.slot[0].tables[0]));
+		for (unsigned n = 0; n + 1 < PT_ACCOUNT_SLOTS; n++)
+			assert_false(same_line(&space->account.slot[n].tables[7],
+			    &space->account.slot[n + 1].tables[0]));
+	}
 }
 
 static void test_two_memories_side_by_side(void **state)
@@ -509,6 +557,8 @@ int main(void)
 		cmocka_unit_test(test_init_refuses_what_cannot_work),
 		cmocka_unit_test(test_a_tiny_memory_is_small),
 		cmocka_unit_test(test_a_large_memory_can_be_described),
+		cmocka_unit_test(test_cpus_have_lines_of_their_own),
+		cmocka_unit_test(test_accounts_have_lines_of_their_own),
 		cmocka_unit_test(test_two_memories_side_by_side),
 		cmocka_unit_test(test_stages),
 		cmocka_unit_test(test_destroy_reports_leaks),
