@@ -10,9 +10,9 @@
 #include <ptdesc/types.h>
 
 #ifdef PT_DEFECTS
-/* Bit n: row Dn is put back. Defined by the test program. */
-extern uint64_t pt_defects;
-#define PT_DEFECT(row) ((pt_defects >> (row) & 1u) != 0)
+/* The row that is put back; 0: none. Defined by the test program. */
+extern unsigned pt_defect;
+#define PT_DEFECT(row) (pt_defect == (row))
 #else
 #define PT_DEFECT(row) false
 #endif

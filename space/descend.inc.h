@@ -121,17 +121,24 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 }
 
 /*
- * Is the table that was locked still the one that covers va: not dying, not shared, not moved
- * elsewhere, not another space's (3).
+ * Is a table below the root that was locked still the one that covers va: not dying, not shared, not
+ * moved elsewhere, not another space's (3).
  */
+static inline bool still_there(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	unsigned gone = (PT_DEFECT(54) ? 0u : pt->dead) |
+			(PT_DEFECT(56) ? 0u : pt->shared);
+
+	return !gone && pt->space == space &&
+	       (ptdesc_base(pt) == (va & ~table_mask(l)) || PT_DEFECT(55));
+}
+
+/* The same for any table. */
 static inline bool still_covers(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t va)
 {
-	if (pt->dead || pt->shared)
-		return false;
-	if (pt == space->root)
-		return true;
-	return pt->space == space && ptdesc_base(pt) == (va & ~table_mask(l));
+	return pt == space->root ? !pt->dead : still_there(space, pt, l, va);
 }
 
 /* Locks the cover. link says where it hangs. */

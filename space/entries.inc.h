@@ -118,7 +118,10 @@ static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned
 /* Stores to an entry of a linked table, which the caller has locked. */
 static inline void put(const struct pt_op *op, pf_entry *entry, pf_entry e)
 {
-	pf_store(entry, e);
+	if (PT_DEFECT(74))
+		pf_store_leaf(entry, e);
+	else
+		pf_store(entry, e);
 	wrote(op, entry, 1);
 }
 

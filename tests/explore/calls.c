@@ -100,8 +100,9 @@ static void do_walk(struct call *c)
 
 static void do_copy(struct call *c)
 {
-	c->err =
-	    pt_copy(&world.space[2], c->space, world_va(c->page), world_size(c->pages), PT_COW);
+	struct pt_space *to = &world.space[c->space == &world.space[2] ? 0 : 2];
+
+	c->err = pt_copy(to, c->space, world_va(c->page), world_size(c->pages), PT_COW);
 }
 
 static void do_copy_share(struct call *c)

@@ -14,7 +14,7 @@
 #include "core/defects.h"
 #include "tests/explore/scenario.h"
 
-uint64_t pt_defects;
+unsigned pt_defect;
 
 static char *format_name;
 static char *state_name;
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "explore: %s\n", poptStrerror(status));
 		return 2;
 	}
-	pt_defects = fault ? UINT64_C(1) << fault : 0;
+	pt_defect = (unsigned)fault;
 	if (schedule_text)
 		return replay();
 	for (unsigned i = 0; pt_formats[i]; i++)

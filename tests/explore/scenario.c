@@ -35,6 +35,8 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* Nobody calls on a space that is destroyed. */
 	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
 		return false;
+	if (s->place[0].pages)
+		return true;
 	if (s->relation == RELATION_UNDER && s->op[0] == s->op[1] && !s->other)
 		return false;
 	return s->relation != RELATION_TARGET || moves;
@@ -42,35 +44,73 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 
 void scenario_name(const struct scenario *s, char *text, size_t size)
 {
-	snprintf(text, size, "%s/%s%s%s/%s%s", s->op[0]->name, s->op[1]->name, s->op[2] ? "/" : "",
-	    s->op[2] ? s->op[2]->name : "", relation_name[s->relation], s->other ? "/other" : "");
+	size_t at = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i] && at < size; i++) {
+		const struct place *p = &s->place[i];
+
+		at += (size_t)snprintf(text + at, size - at, "%s%s", i ? "/" : "", s->op[i]->name);
+		if (p->pages && at < size)
+			at += (size_t)snprintf(text + at, size - at, "@%u+%u:%u", p->page, p->pages,
+			    p->space);
+	}
+	if (!s->place[0].pages && at < size)
+		snprintf(text + at, size - at, "/%s%s", relation_name[s->relation],
+		    s->other ? "/other" : "");
+}
+
+/* Reads OP or OP@PAGE+PAGES or OP@PAGE+PAGES:SPACE as call n. */
+static bool find_call(char *word, struct scenario *s, unsigned n)
+{
+	char *at = strchr(word, '@');
+	struct place *p = &s->place[n];
+
+	if (at) {
+		*at = 0;
+		if (sscanf(at + 1, "%u+%u:%u", &p->page, &p->pages, &p->space) < 2 || !p->pages ||
+		    p->page + p->pages > WORLD_PAGES || p->space >= WORLD_SPACES)
+			return false;
+	}
+	s->op[n] = operation_find(word);
+	return s->op[n] != NULL;
+}
+
+/* Reads the words that follow the calls. */
+static bool find_relation(const char *word, struct scenario *s, bool *placed)
+{
+	if (!strcmp(word, "other")) {
+		s->other = true;
+		return true;
+	}
+	for (unsigned r = 0; r < RELATIONS; r++) {
+		if (!strcmp(word, relation_name[r])) {
+			s->relation = (enum relation)r;
+			*placed = true;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool scenario_find(const char *text, struct scenario *s)
 {
-	char copy[128];
+	char copy[160];
 	unsigned ops = 0;
 	bool placed = false;
 
 	memset(s, 0, sizeof(*s));
 	snprintf(copy, sizeof(copy), "%s", text);
 	for (char *word = strtok(copy, "/"); word; word = strtok(NULL, "/")) {
-		const struct operation *op = operation_find(word);
-		bool known = !strcmp(word, "other");
-
-		s->other |= known;
-		for (unsigned r = 0; r < RELATIONS; r++) {
-			if (!strcmp(word, relation_name[r])) {
-				s->relation = (enum relation)r;
-				placed = known = true;
-			}
-		}
-		if (op && ops < EXPLORE_FIBERS)
-			s->op[ops++] = op;
-		else if (!known)
+		if (find_relation(word, s, &placed))
+			continue;
+		if (ops == EXPLORE_FIBERS || !find_call(word, s, ops))
 			return false;
+		ops++;
 	}
-	return ops >= 2 && placed;
+	for (unsigned i = 0; i < ops && !placed; i++)
+		if (!s->place[i].pages)
+			return false;
+	return ops >= 2;
 }
 
 /* Where the first call and the others go. */
@@ -108,8 +148,13 @@ static void make_calls(const struct scenario *s)
 		c->pages = 1;
 		if (is(c->op, "space_destroy"))
 			c->victim = ++victims;
-		if (call_count)
+		if (s->place[call_count].pages) {
+			c->page = s->place[call_count].page;
+			c->pages = s->place[call_count].pages;
+			c->space = &world.space[s->place[call_count].space];
+		} else if (call_count) {
 			place(s, &calls[0], c);
+		}
 	}
 }
 
