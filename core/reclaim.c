@@ -46,7 +46,7 @@ void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt
 		PT_STORE(&pt_page_of(memory, ptdesc_pfn(pt))->memdesc.v, (uintptr_t)&pt->pt_grace,
 		    RELEASE);
 	/* Who unlinked it did this under its lock, under which others may be looking now. */
-	if (!pt->dead)
+	if (!pt->dead || PT_DEFECT(72))
 		PT_STORE(&pt->dead, 1, RELAXED);
 	pt_table_set_state(pt, PT_DEFERRED);
 	cpu = pt_pin(memory);

@@ -137,7 +137,10 @@ static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
 		old = pf_exchange(entry, e);
 	} else {
 		old = pf_load_locked(entry);
-		pf_store(entry, e);
+		if (PT_DEFECT(71)) /* a table that was just filled is linked without release */
+			pf_store_leaf(entry, e);
+		else
+			pf_store(entry, e);
 	}
 	wrote(op, entry, 1);
 	return old;

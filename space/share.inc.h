@@ -52,6 +52,8 @@ static bool is_taken(const struct pt_op *op, const struct ptdesc *pt, unsigned l
 {
 	pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, va));
 
+	if (PT_DEFECT(70) && l > 2) /* asked of the cover alone */
+		return pf_is_leaf(e, l);
 	while (l > 2 && pf_is_table(e, l)) {
 		pt = desc_at(op->memory, pf_table_pa(e, l));
 		e = pf_load_locked(entry_of(op->memory, pt, --l, va));

@@ -63,7 +63,7 @@ void explore_begin(const struct explore_config *config);
 const char *explore_run(void);
 bool explore_next(void);
 
-/* Does the execution of a schedule, telling each step; what explore_run would say. */
+/* Does the execution of a schedule, telling each access that conflicts; what explore_run says. */
 const char *explore_replay(const struct explore_schedule *schedule, bool tell);
 
 /* The switches of the last execution. */

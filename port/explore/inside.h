@@ -39,9 +39,10 @@ enum { ORDER_RELAXED, ORDER_CONSUME, ORDER_ACQUIRE, ORDER_RELEASE, ORDER_ACQ_REL
 /* An atomic access. */
 enum atomic_kind { ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_UPDATE };
 
-/* A decision before an access that conflicts; in a replay before each. sched.c */
+/* A decision before an access that conflicts; in a replay before each, and told. sched.c */
 void explore_point(void);
-void explore_point_replay(const void *address, size_t size, const char *what, const void *pc);
+void explore_point_replay(void);
+void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
 /* Vector clocks. race.c */
 void race_begin(unsigned fibers);
@@ -103,9 +104,11 @@ static inline bool before_access(size_t offset, size_t size, bool write, bool de
 	explore.count[explore.current]++;
 	explore.time++;
 	if (explore.replay)
-		explore_point_replay(explore_block + offset, size, what, pc);
+		explore_point_replay();
 	if (!note_access(offset, size, write))
 		return false;
+	if (explore.tell)
+		explore_tell(offset, size, what, pc);
 	if (decide && !explore.replay)
 		explore_point();
 	return true;

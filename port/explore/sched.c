@@ -209,12 +209,16 @@ void explore_point(void)
 }
 
 /* One line of a replay: where in the source it is, by the tool that knows. */
-static void tell_step(const void *address, size_t size, const char *what, const void *pc)
+void explore_tell(size_t offset, size_t size, const char *what, const void *pc)
 {
 	char command[128];
 
 	printf("fiber %u %5u  %-13s %2zu bytes at +%#zx  ", explore.current,
-	    explore.count[explore.current], what, size, block_offset(address));
+	    explore.count[explore.current], what, size, offset);
+	if (!pc) {
+		printf("\n");
+		return;
+	}
 	fflush(stdout);
 	snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %p", (int)getpid(),
 	    (const void *)((const char *)pc - 1));
@@ -222,7 +226,7 @@ static void tell_step(const void *address, size_t size, const char *what, const 
 		printf("%p\n", pc);
 }
 
-void explore_point_replay(const void *address, size_t size, const char *what, const void *pc)
+void explore_point_replay(void)
 {
 	unsigned to = given_switch();
 
@@ -230,8 +234,6 @@ void explore_point_replay(const void *address, size_t size, const char *what, co
 		explore_fail("livelock", NULL);
 	if (to != EXPLORE_MAIN)
 		switch_to(to);
-	if (explore.tell && pc)
-		tell_step(address, size, what, pc);
 }
 
 /* --- what the port calls -------------------------------------------------------------------- */
@@ -349,9 +351,12 @@ const char *explore_replay(const struct explore_schedule *schedule, bool tell)
 {
 	const char *failure;
 
-	given = schedule;
-	given_at = 0;
 	explore.replay = true;
+	given = schedule;
+	/* Once to learn which accesses conflict, once to look at them. */
+	given_at = 0;
+	(void)explore_run();
+	given_at = 0;
 	explore.tell = tell;
 	failure = explore_run();
 	explore.replay = false;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "core/defects.h"
-#include "tests/explore/scenario.h"
+#include "tests/explore/jobs.h"
 
 unsigned pt_defect;
 
@@ -23,8 +23,7 @@ static char *schedule_text;
 static int bound = 2;
 static int plain;
 static int fault;
-static unsigned tests;
-static bool failed;
+static int jobs = 2;
 
 static void print_schedule(void)
 {
@@ -61,7 +60,7 @@ static void tell_failure(const struct scenario *s, enum world_state state, const
 
 	scenario_name(s, name, sizeof(name));
 	printf("# %s in state %s: %s\n", name, world_state_name[state], wrong);
-	printf("# explore --format %s --state %s --scenario %s%s --schedule ", world.format->name,
+	printf("# explore --format %s --state %s --scenario %s%s --schedule ", world.kind->name,
 	    world_state_name[state], name, plain ? " --plain" : "");
 	print_schedule();
 	printf("\n");
@@ -91,53 +90,48 @@ static void explore_pair(const struct operation *a, const struct operation *b,
 	}
 }
 
-static void explore_state(const struct pt_format *format, enum world_state state)
+/* One format in one state: a process does it. */
+static bool explore_piece(unsigned piece, struct totals *t)
 {
-	struct totals t = {0};
+	const struct world_kind *kind = &world_kind[piece / WORLD_STATES];
+	enum world_state state = piece % WORLD_STATES;
 	struct scenario s;
+	bool good;
 
-	world_make(format, format->flags & PT_FORMAT_MMU_AD ? PT_SPACE_MMU : 0, state);
+	if ((format_name && strcmp(format_name, kind->name) != 0) ||
+	    (state_name && strcmp(state_name, world_state_name[state]) != 0))
+		return true;
+	world_make(kind, state);
 	if (scenario_text && scenario_find(scenario_text, &s))
-		explore_one(&s, state, &t);
+		explore_one(&s, state, t);
 	for (unsigned i = 0; i < operation_count && !scenario_text; i++)
 		for (unsigned k = i; k < operation_count; k++)
-			explore_pair(&operations[i], &operations[k], state, &t);
-	printf("%s %u - %s, %s: %llu scenarios, %llu executions (most %llu), races %llu, "
-	       "violations %llu, capped %llu\n",
-	    t.races + t.violations + t.capped ? "not ok" : "ok", ++tests, format->name,
-	    world_state_name[state], (unsigned long long)t.scenarios,
-	    (unsigned long long)t.executions, (unsigned long long)t.most,
-	    (unsigned long long)t.races, (unsigned long long)t.violations,
-	    (unsigned long long)t.capped);
-	fflush(stdout);
-	failed |= t.races || t.violations || t.capped;
-}
-
-static void explore_format(const struct pt_format *format)
-{
-	for (unsigned i = 0; i < WORLD_STATES; i++)
-		if (!state_name || !strcmp(state_name, world_state_name[i]))
-			explore_state(format, (enum world_state)i);
+			explore_pair(&operations[i], &operations[k], state, t);
+	good = !(t->races + t->violations + t->capped);
+	printf("%s - %s, %s: ", good ? "ok" : "not ok", kind->name, world_state_name[state]);
+	totals_print(t);
+	return good;
 }
 
 static int replay(void)
 {
-	const struct pt_format *format = pt_format_find(format_name ? format_name : "fake8");
 	struct explore_schedule schedule;
 	unsigned state = 0;
+	unsigned kind = 0;
 	struct scenario s;
 	const char *wrong;
 
+	while (kind < WORLD_KINDS && format_name && strcmp(format_name, world_kind[kind].name) != 0)
+		kind++;
 	while (
 	    state < WORLD_STATES && state_name && strcmp(state_name, world_state_name[state]) != 0)
 		state++;
-	if (!format || state == WORLD_STATES || !scenario_text ||
+	if (kind == WORLD_KINDS || state == WORLD_STATES || !scenario_text ||
 	    !scenario_find(scenario_text, &s) || !parse_schedule(schedule_text, &schedule)) {
 		fprintf(stderr, "a schedule wants --format, --state and --scenario as printed\n");
 		return 2;
 	}
-	world_make(format, format->flags & PT_FORMAT_MMU_AD ? PT_SPACE_MMU : 0,
-	    (enum world_state)state);
+	world_make(&world_kind[kind], (enum world_state)state);
 	wrong = scenario_replay(&s, &schedule, true);
 	printf("%s\n", wrong ? wrong : "nothing is wrong");
 	return wrong != NULL;
@@ -152,10 +146,13 @@ int main(int argc, char **argv)
 		{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it", "S"},
 		{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions", "N"},
 		{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses", NULL},
+		{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes at a time", "N"},
 		{"fault", 0, POPT_ARG_INT, &fault, 0, "a defect to put back", "N"},
 		POPT_AUTOHELP POPT_TABLEEND};
 	poptContext ctx = poptGetContext(NULL, argc, (const char **)(void *)argv, options, 0);
 	int status = poptGetNextOpt(ctx);
+	struct totals sum = {0};
+	bool good;
 
 	poptFreeContext(ctx);
 	if (status < -1) {
@@ -165,10 +162,8 @@ int main(int argc, char **argv)
 	pt_defect = (unsigned)fault;
 	if (schedule_text)
 		return replay();
-	for (unsigned i = 0; pt_formats[i]; i++)
-		if (pt_formats[i]->flags & PT_FORMAT_FAKE &&
-		    (!format_name || !strcmp(format_name, pt_formats[i]->name)))
-			explore_format(pt_formats[i]);
-	printf("1..%u\n", tests);
-	return failed;
+	good = jobs_run(explore_piece, WORLD_KINDS * WORLD_STATES, (unsigned)jobs, &sum);
+	printf("# all: ");
+	totals_print(&sum);
+	return good ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,24 @@ static unsigned call_count;
 static bool is(const struct operation *op, const char *name)
 {
 	return op && !strcmp(op->name, name);
+}
+
+void totals_add(struct totals *sum, const struct totals *t)
+{
+	sum->scenarios += t->scenarios;
+	sum->executions += t->executions;
+	sum->races += t->races;
+	sum->violations += t->violations;
+	sum->capped += t->capped;
+	if (t->most > sum->most)
+		sum->most = t->most;
+}
+
+void totals_print(const struct totals *t)
+{
+	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
+	       ", violations %" PRIu64 ", capped %" PRIu64 "\n",
+	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
 }
 
 bool scenario_fits(const struct scenario *s, enum world_state state)

@@ -42,6 +42,12 @@ struct totals {
 	uint64_t capped;
 };
 
+/* Adds what came of other scenarios. */
+void totals_add(struct totals *sum, const struct totals *t);
+
+/* Says it in a line: what was explored, and nothing of it was left out unseen. */
+void totals_print(const struct totals *t);
+
 /* Does a scenario make sense in a state; false: it is another one over again. */
 bool scenario_fits(const struct scenario *s, enum world_state state);
 

@@ -24,6 +24,13 @@ const char *const world_state_name[WORLD_STATES] = {
 	"truly",
 };
 
+/* An MMU that writes accessed and dirty; none; none, and a break before each make. */
+const struct world_kind world_kind[WORLD_KINDS] = {
+	{"fake8", &pt_format_fake8, PT_SPACE_MMU},
+	{"fake8-soft", &pt_format_fake8, 0},
+	{"fake4", &pt_format_fake4, 0},
+};
+
 struct world world;
 static size_t used; /* bytes of the block given out */
 
@@ -149,22 +156,24 @@ static void make_state(enum world_state state)
 	}
 }
 
-void world_make(const struct pt_format *format, uint32_t flags, enum world_state state)
+void world_make(const struct world_kind *kind, enum world_state state)
 {
 	uint32_t seen = state == WORLD_HUGE_DIRTY ? PT_ACCESSED | PT_DIRTY : 0;
 
 	explore_clear();
 	used = 0;
 	(void)take(explore_port_size());
-	world.format = format;
-	world.flags = flags;
+	world.kind = kind;
+	world.format = kind->format;
+	world.flags = kind->flags;
 	world.attr = pt_make_attr(PT_READ | PT_WRITE | PT_USER | seen);
-	world.disjoint = WORLD_LEAF << format->bits[1];
+	world.disjoint = WORLD_LEAF << kind->format->bits[1];
 	world.space = take((WORLD_OWN + EXPLORE_FIBERS) * sizeof(struct pt_space));
 	explore_port_cpu(EXPLORE_MAIN);
 	open_memory();
 	for (unsigned i = 0; i < WORLD_SPACES; i++)
-		must(pt_space_init(&world.space[i], world.memory, format, flags, &world.space[i]));
+		must(pt_space_init(&world.space[i], world.memory, kind->format, kind->flags,
+		    &world.space[i]));
 	fill_magazines();
 	make_state(state);
 	(void)pt_reclaim_poll(world.memory, true);

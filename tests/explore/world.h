@@ -34,7 +34,18 @@ enum world_state {
 
 extern const char *const world_state_name[WORLD_STATES];
 
+/* What spaces are made of: entries are stored in other ways where an MMU runs them. */
+struct world_kind {
+	const char *name;
+	const struct pt_format *format;
+	uint32_t flags; /* of the spaces */
+};
+
+#define WORLD_KINDS 3u
+extern const struct world_kind world_kind[WORLD_KINDS];
+
 struct world {
+	const struct world_kind *kind;
 	const struct pt_format *format;
 	uint32_t flags; /* of the spaces */
 	struct pt_memory *memory;
@@ -46,7 +57,7 @@ struct world {
 extern struct world world;
 
 /* Makes a state and takes the snapshot. */
-void world_make(const struct pt_format *format, uint32_t flags, enum world_state state);
+void world_make(const struct world_kind *kind, enum world_state state);
 
 static inline pt_va world_va(unsigned page)
 {

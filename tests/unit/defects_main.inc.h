@@ -22,7 +22,7 @@ static bool is_caught(unsigned row, void (*check)(void))
 		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 			_exit(0);
 		alarm(20);
-		pt_defects = UINT64_C(1) << row;
+		pt_defect = row;
 		check();
 		_exit(0);
 	}
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 #ifdef PT_DEFECTS
 		if (argc != 3 || strcmp(argv[1], "--put-back") != 0)
 			return 2;
-		pt_defects = UINT64_C(1) << (strtoul(argv[2], NULL, 10) & 63);
+		pt_defect = (unsigned)strtoul(argv[2], NULL, 10);
 		verify = false;
 #else
 		return 2;

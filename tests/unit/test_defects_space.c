@@ -8,7 +8,7 @@
 #include "tests/unit/core_kit.h"
 
 #ifdef PT_DEFECTS
-uint64_t pt_defects;
+unsigned pt_defect;
 #endif
 
 #define PAGE   UINT64_C(0x1000)

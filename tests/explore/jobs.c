@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/explore/jobs.h"
+
+/* A piece, and where the process that does it leaves what came of it. */
+struct piece {
+	FILE *output;
+	pid_t pid;
+	bool ended;
+	bool good;
+};
+
+static struct piece *piece;
+static struct totals *totals; /* shared with the processes */
+static unsigned pieces;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static void start(job_fn job, unsigned n)
+{
+	struct piece *p = &piece[n];
+
+	p->output = tmpfile();
+	if (!p->output)
+		die("a file for output");
+	fflush(NULL);
+	p->pid = fork();
+	if (p->pid < 0)
+		die("fork");
+	if (p->pid > 0)
+		return;
+	if (dup2(fileno(p->output), STDOUT_FILENO) < 0)
+		die("dup2");
+	n = job(n, &totals[n]) ? 0 : 1;
+	fflush(NULL);
+	_exit((int)n);
+}
+
+static void show(struct piece *p)
+{
+	char line[512];
+
+	rewind(p->output);
+	while (fgets(line, sizeof(line), p->output))
+		fputs(line, stdout);
+	fclose(p->output);
+	fflush(stdout);
+}
+
+/* Waits until one process has ended. */
+static void reap(unsigned started)
+{
+	int status = 0;
+	pid_t pid = wait(&status);
+
+	if (pid < 0)
+		die("wait");
+	for (unsigned n = 0; n < started; n++) {
+		struct piece *p = &piece[n];
+
+		if (p->pid != pid)
+			continue;
+		p->ended = true;
+		p->good = !status;
+		if (WIFSIGNALED(status))
+			fprintf(p->output, "not ok - killed by signal %d\n", WTERMSIG(status));
+	}
+}
+
+bool jobs_run(job_fn job, unsigned count, unsigned processes, struct totals *sum)
+{
+	unsigned started = 0;
+	unsigned ended = 0;
+	unsigned shown = 0;
+	bool good = true;
+
+	pieces = count;
+	piece = calloc(count, sizeof(*piece));
+	totals = mmap(NULL, count * sizeof(*totals), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!piece || totals == MAP_FAILED)
+		die("memory");
+	while (shown < pieces) {
+		while (started < pieces && started - ended < processes)
+			start(job, started++);
+		reap(started);
+		ended++;
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "%u of %u\r", ended, pieces);
+		for (; shown < started && piece[shown].ended; shown++) {
+			show(&piece[shown]);
+			good &= piece[shown].good;
+			totals_add(sum, &totals[shown]);
+		}
+	}
+	munmap(totals, count * sizeof(*totals));
+	free(piece);
+	return good;
+}
