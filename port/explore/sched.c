@@ -254,6 +254,17 @@ void explore_sync(const void *word, bool write)
 	    write ? "port writes" : "port reads", NULL);
 }
 
+void explore_mmu_access(const void *entry, size_t size, bool write)
+{
+	(void)before_access(block_offset(entry), size, write, true,
+	    write ? "MMU writes" : "MMU reads", NULL);
+}
+
+void explore_watch(const struct explore_watch *watch)
+{
+	explore.watch = watch;
+}
+
 void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
     uint64_t value)
 {
@@ -325,6 +336,8 @@ const char *explore_run(void)
 	memset(explore.count, 0, sizeof(explore.count));
 	memset(waiting, 0, sizeof(waiting));
 	race_begin(explore.config.fibers);
+	if (explore.watch)
+		explore.watch->begin();
 	for (unsigned f = 0; f < explore.config.fibers; f++)
 		fiber_prepare(f, fiber_main);
 	first = explore.replay ? given_switch() : decide(explore.config.fibers);

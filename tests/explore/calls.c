@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tests/explore/calls.h"
+#include "tests/explore/mmu.h"
 
 #define RUNS 4u
 
@@ -21,9 +22,11 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 {
 	struct call *c = ctx;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		mmu_released(c, &runs[i]);
 		for (uint64_t at = 0; at < runs[i].size; at += world_size(1))
 			c->out += (runs[i].pa.v + at) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	}
 }
 
 static void do_map(struct call *c)
@@ -158,9 +161,15 @@ static void do_age(struct call *c)
 	c->err = pt_age(c->space, world_va(c->page), world_size(c->pages), &c->out);
 }
 
+static int see_dirty(void *ctx, const struct pt_piece *piece)
+{
+	mmu_told_dirty(ctx, piece->pa.v, piece->size);
+	return 0;
+}
+
 static void do_dirty(struct call *c)
 {
-	c->err = pt_dirty(c->space, world_va(c->page), world_size(c->pages), NULL, NULL, &c->out);
+	c->err = pt_dirty(c->space, world_va(c->page), world_size(c->pages), see_dirty, c, &c->out);
 }
 
 static void do_access_fault(struct call *c)
@@ -181,6 +190,7 @@ static void do_space(struct call *c)
 /* A space that may share tables with the one worked on goes. */
 static void do_destroy(struct call *c)
 {
+	mmu_stop(c->victim);
 	c->err = pt_space_destroy(&world.space[c->victim], NULL);
 }
 
@@ -191,6 +201,17 @@ static void do_stats(struct call *c)
 
 	pt_space_stats(c->space, &stats);
 	c->err = root.levels == world.format->levels ? 0 : -PT_EINVAL;
+}
+
+/* What is no call: an MMU that walks and writes bits; where there is none, nothing. */
+static void do_mmu_read(struct call *c)
+{
+	mmu_access(c, false);
+}
+
+static void do_mmu_write(struct call *c)
+{
+	mmu_access(c, true);
 }
 
 const struct operation operations[] = {
@@ -217,6 +238,8 @@ const struct operation operations[] = {
 	{"space_init", PROMISE_POINT, do_space},
 	{"space_destroy", PROMISE_POINT, do_destroy},
 	{"space_stats", PROMISE_NONE, do_stats},
+	{"mmu_read", PROMISE_NONE, do_mmu_read},
+	{"mmu_write", PROMISE_NONE, do_mmu_write},
 };
 
 const unsigned operation_count = sizeof(operations) / sizeof(operations[0]);

@@ -22,6 +22,7 @@ static char *scenario_text;
 static char *schedule_text;
 static int bound = 2;
 static int plain;
+static int mmu;
 static int fault;
 static int jobs = 2;
 
@@ -83,7 +84,9 @@ static void explore_pair(const struct operation *a, const struct operation *b,
 {
 	for (unsigned r = 0; r < RELATIONS; r++) {
 		for (unsigned other = 0; other < 2; other++) {
-			struct scenario s = {{a, b}, (enum relation)r, other};
+			struct scenario s = {.op = {a, b},
+				.relation = (enum relation)r,
+				.other = other};
 
 			explore_one(&s, state, totals);
 		}
@@ -98,6 +101,8 @@ static bool explore_piece(unsigned piece, struct totals *t)
 	struct scenario s;
 	bool good;
 
+	if (!format_name && kind->mmu != mmu)
+		return true;
 	if ((format_name && strcmp(format_name, kind->name) != 0) ||
 	    (state_name && strcmp(state_name, world_state_name[state]) != 0))
 		return true;
@@ -146,6 +151,7 @@ int main(int argc, char **argv)
 		{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it", "S"},
 		{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions", "N"},
 		{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses", NULL},
+		{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
 		{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes at a time", "N"},
 		{"fault", 0, POPT_ARG_INT, &fault, 0, "a defect to put back", "N"},
 		POPT_AUTOHELP POPT_TABLEEND};

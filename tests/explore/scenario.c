@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/explore/mmu.h"
 #include "tests/explore/oracle.h"
 #include "tests/explore/scenario.h"
 
@@ -45,6 +46,12 @@ void totals_print(const struct totals *t)
 	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
 }
 
+/* Is an operation what an MMU does. */
+static bool walks(const struct operation *op)
+{
+	return is(op, "mmu_read") || is(op, "mmu_write");
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
 	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
@@ -53,6 +60,11 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 		return false;
 	/* Nobody calls on a space that is destroyed. */
 	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
+		return false;
+	if (walks(s->op[0]) && walks(s->op[1]))
+		return false;
+	if ((walks(s->op[0]) || walks(s->op[1])) &&
+	    !(mmu_on() && world.format->flags & PT_FORMAT_MMU_AD))
 		return false;
 	if (s->place[0].pages)
 		return true;
@@ -186,6 +198,8 @@ static const char *one_execution(void)
 {
 	const char *wrong = explore_run();
 
+	if (!wrong)
+		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
 }
 
@@ -243,5 +257,7 @@ const char *scenario_replay(const struct scenario *s, const struct explore_sched
 	wrong = oracle_learn(calls, call_count);
 	if (!wrong)
 		wrong = explore_replay(schedule, tell);
+	if (!wrong)
+		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "tests/explore/mmu.h"
 #include "tests/explore/world.h"
 
 #define FRAME_SHIFT   6u
@@ -29,6 +30,8 @@ const struct world_kind world_kind[WORLD_KINDS] = {
 	{"fake8", &pt_format_fake8, PT_SPACE_MMU},
 	{"fake8-soft", &pt_format_fake8, 0},
 	{"fake4", &pt_format_fake4, 0},
+	{"fake8-mmu", &pt_format_fake8, PT_SPACE_MMU, true},
+	{"fake4-mmu", &pt_format_fake4, PT_SPACE_MMU, true},
 };
 
 struct world world;
@@ -97,6 +100,11 @@ static void fill_magazines(void)
 	explore_port_cpu(EXPLORE_MAIN);
 }
 
+uint64_t world_first_pa(void)
+{
+	return FRAMES << FRAME_SHIFT;
+}
+
 pt_pa world_pa(unsigned page)
 {
 	return pt_make_pa(UINT64_C(0x100000) + world_size(page));
@@ -160,6 +168,7 @@ void world_make(const struct world_kind *kind, enum world_state state)
 {
 	uint32_t seen = state == WORLD_HUGE_DIRTY ? PT_ACCESSED | PT_DIRTY : 0;
 
+	mmu_watch(kind->mmu);
 	explore_clear();
 	used = 0;
 	(void)take(explore_port_size());
@@ -178,6 +187,7 @@ void world_make(const struct world_kind *kind, enum world_state state)
 	make_state(state);
 	(void)pt_reclaim_poll(world.memory, true);
 	explore_snapshot();
+	mmu_learn();
 }
 
 static uint64_t mix(uint64_t sum, uint64_t x)
