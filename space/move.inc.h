@@ -258,6 +258,7 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 		prepare(op, &target, m->top, m->top_level, to);
 	}
 	m->counting = false;
+	op->at_once = !PT_DEFECT(78);
 	port_lock(&op->memory->port, &space->move_lock);
 	if (!PT_DEFECT(65))
 		PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);

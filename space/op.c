@@ -23,6 +23,8 @@ void pt_op_unlock_all(struct pt_op *op)
 {
 	struct ptdesc *next;
 
+	if (op->at_once)
+		pt_op_flush_now(op);
 	for (struct ptdesc *pt = op->held; pt; pt = next) {
 		next = pt->pt_list.next;
 		pt_table_unlock(op->memory, pt);
@@ -179,8 +181,6 @@ void pt_op_try_reserve(struct pt_op *op)
 
 int pt_op_reserve(struct pt_op *op)
 {
-	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
-		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	pt_op_flush_now(op);
 	hand_over(op, NULL);
@@ -225,9 +225,6 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 	struct ptdesc *next;
 
 	note_loaded_roots(op);
-	/* Where a break comes before each make, nobody may fill the slots before the flush (20). */
-	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
-		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	if (PT_DEFECT(31)) /* freed before the flush */
 		hand_over(op, harvest);
