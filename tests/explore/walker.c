@@ -85,6 +85,31 @@ static bool is_another(const void *entry, uint64_t raw)
 	return mmu_entry(explore_port_pa(entry)) != raw;
 }
 
+/*
+ * Where the MMU writes that a leaf is dirty: in any leaf of its run, and so in the one that makes it
+ * hardest.
+ */
+static uint64_t dirty_place(uint64_t pa, unsigned level)
+{
+	uint64_t other = pa ^ mmu_format()->entry_bytes;
+
+	if (!mmu_decode(mmu_entry(pa), level).run)
+		return pa;
+	return mmu_decode(mmu_entry(other), level).run ? other : pa;
+}
+
+/* Writes what a walk has to write to the leaf at pa. false: that has changed. */
+static bool mark(const struct call *call, uint64_t pa, unsigned level, bool write)
+{
+	uint64_t place = write ? dirty_place(pa, level) : pa;
+	uint64_t raw = mmu_entry(place);
+	uint64_t new = with_flag(raw, level, PT_ACCESSED);
+
+	if (write)
+		new = with_flag(new, level, PT_DIRTY);
+	return new == raw || replace(call, place, raw, new);
+}
+
 /* One walk. false: it has to begin anew. */
 static bool walk(const struct call *call, bool write)
 {
@@ -96,7 +121,6 @@ static bool walk(const struct call *call, bool write)
 		uint64_t pa = mmu_entry_pa(table, level, va);
 		struct ref_entry e;
 		uint64_t raw;
-		uint64_t new;
 
 		explore_mmu_access(pt_virt(world.memory, pa), mmu_format()->entry_bytes, false);
 		if (again[call->fiber])
@@ -112,10 +136,7 @@ static bool walk(const struct call *call, bool write)
 		}
 		if (e.kind != REF_LEAF || (write && !(e.flags & PT_WRITE)))
 			return true; /* a fault, which is none of the MMU's business */
-		new = with_flag(raw, level, PT_ACCESSED);
-		if (write)
-			new = with_flag(new, level, PT_DIRTY);
-		if (new != raw && !replace(call, pa, raw, new))
+		if (!mark(call, pa, level, write))
 			return false;
 		if (write)
 			note(written, &writes,
@@ -133,18 +154,32 @@ void mmu_access(struct call *call, bool write)
 			;
 }
 
+static const void *memory_at(void *ctx, uint64_t pa, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	return pt_virt(world.memory, pa);
+}
+
+/* A leaf that says of a page that it is dirty; of a run each leaf says it of all. */
+static int says_dirty(void *ctx, const struct ref_result *leaf)
+{
+	uint64_t pa = *(const uint64_t *)ctx;
+	uint64_t first = leaf->entry.pa & ~(leaf->run_size - 1);
+
+	return leaf->entry.flags & PT_DIRTY && pa - first < leaf->run_size;
+}
+
 /* Is a page dirty in any space. */
 static bool is_dirty(uint64_t pa)
 {
-	for (unsigned s = 0; s < WORLD_SPACES; s++) {
-		for (unsigned i = 0; i < WORLD_PAGES && world.space[s].format; i++) {
-			struct pt_translation t;
+	const struct ref_memory memory = {memory_at, NULL};
 
-			if (!pt_translate(&world.space[s], world_va(i), &t) && t.pa.v == pa &&
-			    t.attr.flags & PT_DIRTY)
-				return true;
-		}
-	}
+	for (unsigned s = 0; s < WORLD_SPACES; s++)
+		if (world.space[s].format &&
+		    ref_for_each(&memory, mmu_format()->name, pt_space_root(&world.space[s]).pa.v,
+			says_dirty, &pa) == REF_STOPPED)
+			return true;
 	return false;
 }
 

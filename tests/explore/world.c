@@ -202,7 +202,8 @@ static uint64_t page_picture(const struct pt_space *space, unsigned page)
 
 	if (!space->root || pt_translate(space, world_va(page), &t))
 		return 0;
-	return mix(t.pa.v, t.attr.flags & ~(uint32_t)PT_ACCESSED);
+	/* What MMUs make dirty may spread over a leaf that is split, and need not. */
+	return mix(t.pa.v, t.attr.flags & ~(PT_ACCESSED | (mmu_on() ? PT_DIRTY : 0u)));
 }
 
 uint64_t world_picture(void)
