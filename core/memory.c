@@ -298,9 +298,9 @@ void pt_memory_stats(const struct pt_memory *memory, struct pt_memory_stats *sta
 	for (unsigned n = 0; n < memory->config.cpus; n++)
 		cpu_stats(memory, &memory->cpus[n], stats);
 	stats->slab_frames = PT_LOAD(&memory->slab_frames, RELAXED);
-	stats->descriptors = memory->descriptors.objects;
+	stats->descriptors = PT_LOAD(&memory->descriptors.objects, RELAXED);
 	stats->page_word_bytes = stats->frames * sizeof(struct pt_page);
-	stats->relaxed = memory->relaxed;
+	stats->relaxed = PT_LOAD(&memory->relaxed, RELAXED);
 }
 
 /* True when something is left that was allocated and not freed. */

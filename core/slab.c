@@ -89,7 +89,10 @@ static void slab_count(struct pt_cache *cache, struct pt_slab *slab, int change)
 		list_remove(from, slab);
 		list_add(to, slab);
 	}
-	cache->objects += (uint64_t)(int64_t)change;
+	if (PT_DEFECT(74)) /* who counts reads it meanwhile */
+		cache->objects += (uintptr_t)(intptr_t)change;
+	else
+		PT_STORE(&cache->objects, cache->objects + (uintptr_t)(intptr_t)change, RELAXED);
 }
 
 static char *slab_base(const struct pt_memory *memory, const struct pt_slab *slab)
@@ -519,7 +522,7 @@ uint64_t pt_slab_objects(struct pt_memory *memory)
 
 	while ((cache = cache_next(memory, cache))) {
 		if (!is_internal(memory, cache))
-			objects += cache->objects;
+			objects += PT_LOAD(&cache->objects, RELAXED);
 	}
 	return objects;
 }

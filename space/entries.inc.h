@@ -118,7 +118,7 @@ static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned
 /* Stores to an entry of a linked table, which the caller has locked. */
 static inline void put(const struct pt_op *op, pf_entry *entry, pf_entry e)
 {
-	if (PT_DEFECT(74))
+	if (PT_DEFECT(75))
 		pf_store_leaf(entry, e);
 	else
 		pf_store(entry, e);

@@ -26,7 +26,7 @@ struct pt_cache {
 	struct pt_slab *empty;   /* slabs without used objects, kept back */
 	struct pt_slab *full;    /* slabs without free objects */
 	struct pt_cache *next;   /* all caches of the memory; guarded by a lock of the memory's */
-	uint64_t objects;        /* objects in use */
+	uintptr_t objects;       /* objects in use; read without the lock by who counts */
 	uint64_t slabs;          /* slabs, empty ones included */
 	uint32_t lock;           /* guards all fields below and above but the constants */
 	uint32_t size;           /* bytes of an object, alignment included; constant */

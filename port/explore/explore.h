@@ -40,6 +40,9 @@ struct explore_config {
 	unsigned bound;               /* preemptions in one execution */
 	bool plain;                   /* decide before plain accesses too */
 	void (*body)(unsigned fiber); /* what a fiber does */
+	void (*before)(void);         /* what main does before each execution; or NULL */
+	/* Says what lies at an address of the block, for people; or NULL. Main calls it. */
+	void (*describe)(const void *address, char *text, size_t size);
 };
 
 /*

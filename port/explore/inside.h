@@ -9,17 +9,18 @@
 #define GRANULES (EXPLORE_BLOCK / GRANULE)
 #define LINES    (EXPLORE_BLOCK / EXPLORE_LINE)
 
-/* Fibers that have read and written a granule in any execution of this scenario: a bit each. */
+/* What any execution of this scenario has done to a granule. */
 struct granule {
-	uint8_t readers;
+	uint8_t readers; /* fibers, a bit each */
 	uint8_t writers;
+	uint8_t unit; /* bytes of its smallest access, which race.c keeps clocks for; 0: none */
 };
 
 struct explore {
 	struct explore_config config;
 	unsigned current;
 	unsigned preemptions;
-	bool restart; /* a new conflict: what was explored so far decided too seldom */
+	bool restart; /* a new conflict or unit: what was explored so far saw too little */
 	bool replay;
 	bool tell;
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
@@ -77,6 +78,17 @@ static inline void mark_dirty(size_t offset, size_t size)
 	}
 }
 
+/* Bytes of the part of an access that lies in a granule; 1 if it is not aligned. */
+static inline unsigned unit_in(size_t granule, size_t offset, size_t size)
+{
+	size_t from = offset > granule * GRANULE ? offset : granule * GRANULE;
+	size_t end =
+	    offset + size < (granule + 1) * GRANULE ? offset + size : (granule + 1) * GRANULE;
+	size_t unit = end - from;
+
+	return unit & (unit - 1) || from % unit ? 1 : (unsigned)unit;
+}
+
 /* Notes an access of the current fiber; is there one of another that conflicts. */
 static inline bool note_access(size_t offset, size_t size, bool write)
 {
@@ -85,8 +97,14 @@ static inline bool note_access(size_t offset, size_t size, bool write)
 
 	for (size_t g = offset / GRANULE; g <= (offset + size - 1) / GRANULE; g++) {
 		struct granule *granule = &explore.granule[g];
+		unsigned unit = unit_in(g, offset, size);
 		uint8_t *mine = write ? &granule->writers : &granule->readers;
 		unsigned others = (granule->writers | (write ? granule->readers : 0u)) & ~me;
+
+		if (unit < granule->unit || !granule->unit) {
+			explore.restart |= granule->unit != 0;
+			granule->unit = (uint8_t)unit;
+		}
 
 		if (!(*mine & me)) {
 			*mine |= (uint8_t)me;

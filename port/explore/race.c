@@ -13,7 +13,7 @@ struct clock {
 	uint16_t at[EXPLORE_FIBERS];
 };
 
-/* Of one byte: when each fiber last did what to it; and what a release left here. */
+/* Of one unit: when each fiber last did what to it; and what a release left here. */
 struct cell {
 	uint32_t execution; /* else it is as new */
 	struct clock wrote;
@@ -61,6 +61,11 @@ static struct cell *cell_of(size_t offset)
 	return cell;
 }
 
+static size_t unit_at(size_t offset)
+{
+	return explore.granule[offset / GRANULE].unit;
+}
+
 /* Is there an access of another fiber that does not happen before what the current one does. */
 static bool unordered(const struct clock *clock)
 {
@@ -77,7 +82,7 @@ static void mark(struct clock *clock)
 
 void race_plain(size_t offset, size_t size, bool write)
 {
-	for (size_t i = offset; i < offset + size; i++) {
+	for (size_t i = offset; i < offset + size; i += unit_at(i)) {
 		struct cell *cell = cell_of(i);
 
 		if (unordered(&cell->wrote) || unordered(&cell->stored))
@@ -92,7 +97,7 @@ void race_plain(size_t offset, size_t size, bool write)
 
 static void check_atomic(size_t offset, size_t size, enum atomic_kind kind)
 {
-	for (size_t i = offset; i < offset + size; i++) {
+	for (size_t i = offset; i < offset + size; i += unit_at(i)) {
 		struct cell *cell = cell_of(i);
 
 		if (unordered(&cell->wrote))

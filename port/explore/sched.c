@@ -95,6 +95,20 @@ uint64_t explore_digest(void)
 	return sum;
 }
 
+/* What an access is to, in the words of whoever made the block. */
+static void tell_place(size_t offset, char *text, size_t size)
+{
+	unsigned fiber = explore.current;
+
+	snprintf(text, size, "+%#zx", offset);
+	if (!explore.config.describe)
+		return;
+	/* It may look at the block, which is no access of the fiber's. */
+	explore.current = EXPLORE_MAIN;
+	explore.config.describe(explore_block + offset, text, size);
+	explore.current = fiber;
+}
+
 /* --- who may run ---------------------------------------------------------------------------- */
 
 static bool runnable(unsigned fiber)
@@ -143,7 +157,7 @@ static void switch_to(unsigned to)
 		taken.step[taken.count++] =
 		    (struct explore_switch){(uint8_t)from, (uint8_t)to, explore.count[from]};
 	if (explore.tell)
-		printf("        ---- fiber %u goes on\n", to);
+		printf("---- fiber %u goes on\n", to);
 	explore.current = to;
 	fiber_switch(&fiber_stack[from], fiber_stack[to]);
 }
@@ -212,18 +226,20 @@ void explore_point(void)
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc)
 {
 	char command[128];
+	char place[64];
 
-	printf("fiber %u %5u  %-13s %2zu bytes at +%#zx  ", explore.current,
-	    explore.count[explore.current], what, size, offset);
+	tell_place(offset, place, sizeof(place));
+	printf("fiber %u %5u  %-13s %zu  %-40s  ", explore.current, explore.count[explore.current],
+	    what, size, place);
 	if (!pc) {
 		printf("\n");
 		return;
 	}
 	fflush(stdout);
-	snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %p", (int)getpid(),
-	    (const void *)((const char *)pc - 1));
+	snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %p 2>/dev/null",
+	    (int)getpid(), (const void *)((const char *)pc - 1));
 	if (system(command))
-		printf("%p\n", pc);
+		printf("\n");
 }
 
 void explore_point_replay(void)
@@ -286,11 +302,14 @@ void explore_wait(bool (*ready)(const void *address, uint64_t value), const void
 void explore_fail(const char *what, const void *where)
 {
 	static char text[128];
+	char place[64];
 
-	if (!explore.failure) {
-		snprintf(text, sizeof(text), "%s at +%#zx", what, where ? block_offset(where) : 0);
-		explore.failure = where ? text : what;
+	if (!explore.failure && where) {
+		tell_place(block_offset(where), place, sizeof(place));
+		snprintf(text, sizeof(text), "%s: %s", what, place);
 	}
+	if (!explore.failure)
+		explore.failure = where ? text : what;
 	if (explore.current != EXPLORE_MAIN)
 		leave();
 }
@@ -338,6 +357,8 @@ const char *explore_run(void)
 	race_begin(explore.config.fibers);
 	if (explore.watch)
 		explore.watch->begin();
+	if (explore.config.before)
+		explore.config.before();
 	for (unsigned f = 0; f < explore.config.fibers; f++)
 		fiber_prepare(f, fiber_main);
 	first = explore.replay ? given_switch() : decide(explore.config.fibers);

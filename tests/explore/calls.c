@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <string.h>
 
+#include <ptdesc/kernel.h>
 #include "tests/explore/calls.h"
 #include "tests/explore/mmu.h"
 
@@ -10,11 +11,6 @@
 static pt_pa new_pa(const struct call *c)
 {
 	return pt_make_pa(UINT64_C(0x200000) + ((uint64_t)c->fiber << 16) + world_size(c->page));
-}
-
-static pt_attr read_only(void)
-{
-	return pt_make_attr(PT_READ | PT_USER);
 }
 
 /* What was handed over, whatever the order. */
@@ -33,6 +29,18 @@ static void do_map(struct call *c)
 {
 	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
+}
+
+static pt_attr read_only(void)
+{
+	return pt_make_attr(PT_READ | PT_USER);
+}
+
+/* Waits for a grace period before it says that there is no memory. */
+static void do_map_sleep(struct call *c)
+{
+	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c), read_only(),
+	    PT_SMALL | PT_MAY_SLEEP);
 }
 
 static void do_map_replace(struct call *c)
@@ -179,16 +187,6 @@ static void do_access_fault(struct call *c)
 	c->err = pt_access_fault(c->space, world_va(c->page), PT_WRITE);
 }
 
-/* A space comes and goes beside the others. */
-static void do_space(struct call *c)
-{
-	struct pt_space *space = &world.space[WORLD_OWN + c->fiber];
-
-	c->err = pt_space_init(space, world.memory, world.format, world.flags, space);
-	if (!c->err)
-		c->err = pt_space_destroy(space, NULL);
-}
-
 /* A space that may share tables with the one worked on goes. */
 static void do_destroy(struct call *c)
 {
@@ -202,7 +200,80 @@ static void do_stats(struct call *c)
 	struct pt_root root = pt_space_root(c->space);
 
 	pt_space_stats(c->space, &stats);
+	(void)pt_account_tables(&c->space->account, 0);
 	c->err = root.levels == world.format->levels ? 0 : -PT_EINVAL;
+}
+
+static void do_map_list(struct call *c)
+{
+	pt_pa pas[2 * WORLD_LEAF];
+
+	/* The last first: what is contiguous goes another way. */
+	for (unsigned i = 0; i < c->pages; i++)
+		pas[i].v = new_pa(c).v + world_size(c->pages - 1 - i);
+	c->err = pt_map_list(c->space, world_va(c->page), pas, c->pages,
+	    pt_make_attr(PT_READ | PT_USER), 0);
+}
+
+static void do_cursor(struct call *c)
+{
+	struct pt_cursor cursor;
+
+	pt_cursor_open(&cursor, c->space, world_va(c->page), read_only(), 0);
+	for (unsigned i = 0; i < c->pages && !c->err; i++)
+		c->err = pt_cursor_map(&cursor, pt_make_pa(new_pa(c).v + world_size(i)));
+	if (!c->err)
+		c->err = pt_cursor_flush(&cursor);
+}
+
+/* The leaf table's whole range: a large leaf, which carries a table. */
+static void do_map_deposit(struct call *c)
+{
+	unsigned first = c->page - c->page % WORLD_LEAF;
+
+	c->err = pt_map(c->space, world_va(first), world_size(WORLD_LEAF),
+	    pt_make_pa(UINT64_C(0x400000) + world_size(first)), read_only(), PT_DEPOSIT);
+}
+
+static void do_unmap_deposit(struct call *c)
+{
+	unmap(c, PT_DEPOSIT);
+}
+
+static void do_collapse_deposit(struct call *c)
+{
+	c->err = pt_collapse(c->space, world_va(c->page), 1, PT_DEPOSIT);
+}
+
+static void do_direct_map(struct call *c)
+{
+	c->err = pt_direct_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c), 0);
+}
+
+static void do_set_memory(struct call *c)
+{
+	c->err = pt_set_memory_ro(c->space, world_va(c->page), world_size(c->pages), 0);
+}
+
+/* A root's lock is an embedder's to take, too; and found from the address of an entry. */
+static void do_lock(struct call *c)
+{
+	struct pt_port port = explore_port();
+	struct ptdesc *pt;
+	void *entry;
+
+	port.section_enter(port.ctx);
+	pt = ptdesc_from_pa(world.memory, pt_space_root(c->space).pa);
+	entry = pt ? ptdesc_address(world.memory, pt) : NULL;
+	if (!entry || ptdesc_lock_of(world.memory, entry) != &pt->lock) {
+		explore_fail("a root is not found by its address", pt);
+	} else {
+		ptdesc_lock(world.memory, pt);
+		if (pt->dead || ptdesc_level(pt) + 1u != world.format->levels)
+			explore_fail("a root that is none is locked", pt);
+		ptdesc_unlock(world.memory, pt);
+	}
+	port.section_exit(port.ctx);
 }
 
 /* What is no call: an MMU that walks and writes bits; where there is none, nothing. */
@@ -216,41 +287,61 @@ static void do_mmu_write(struct call *c)
 	mmu_access(c, true);
 }
 
-const struct operation operations[] = {
-	{"map", PROMISE_POINT, do_map},
-	{"map_replace", PROMISE_POINT, do_map_replace},
-	{"unmap", PROMISE_POINT, do_unmap},
-	{"unmap-keep", PROMISE_POINT, do_unmap_keep},
-	{"protect", PROMISE_POINT, do_protect},
-	{"translate", PROMISE_POINT, do_translate},
-	{"table_level", PROMISE_NONE, do_table_level},
-	{"walk", PROMISE_PAGES, do_walk},
-	{"copy", PROMISE_POINT, do_copy},
-	{"copy-share", PROMISE_POINT, do_copy_share},
-	{"move", PROMISE_POINT, do_move},
-	{"split", PROMISE_POINT, do_split},
-	{"collapse", PROMISE_POINT, do_collapse},
-	{"populate", PROMISE_POINT, do_populate},
-	{"prune", PROMISE_POINT, do_prune},
-	{"share_table", PROMISE_POINT, do_share_table},
-	{"unshare_table", PROMISE_POINT, do_unshare_table},
-	{"age", PROMISE_POINT, do_age},
-	{"dirty", PROMISE_POINT, do_dirty},
-	{"access_fault", PROMISE_POINT, do_access_fault},
-	{"space_init", PROMISE_POINT, do_space},
-	{"space_destroy", PROMISE_POINT, do_destroy},
-	{"space_stats", PROMISE_NONE, do_stats},
-	{"mmu_read", PROMISE_NONE, do_mmu_read},
-	{"mmu_write", PROMISE_NONE, do_mmu_write},
+static const struct operation operations[] = {
+	{"map", PROMISE_POINT, TAKES_PLACE, 0, do_map},
+	{"map_list", PROMISE_POINT, TAKES_PLACE, 0, do_map_list},
+	{"map-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_map_deposit},
+	{"map-sleep", PROMISE_POINT, TAKES_PLACE, 0, do_map_sleep},
+	{"cursor", PROMISE_POINT, TAKES_PLACE, 0, do_cursor},
+	{"map_replace", PROMISE_POINT, TAKES_PLACE, 0, do_map_replace},
+	{"unmap", PROMISE_POINT, TAKES_PLACE, 0, do_unmap},
+	{"unmap-keep", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_keep},
+	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_deposit},
+	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},
+	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
+	{"table_level", PROMISE_NONE, TAKES_PLACE, 0, do_table_level},
+	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
+	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
+	{"copy-share", PROMISE_POINT, TAKES_PLACE, 0, do_copy_share},
+	{"move", PROMISE_POINT, TAKES_PLACE, 0, do_move},
+	{"split", PROMISE_POINT, TAKES_PLACE, 0, do_split},
+	{"collapse", PROMISE_TABLE, TAKES_PLACE, 0, do_collapse},
+	{"collapse-deposit", PROMISE_TABLE, TAKES_PLACE, 0, do_collapse_deposit},
+	{"populate", PROMISE_POINT, TAKES_PLACE, 0, do_populate},
+	{"prune", PROMISE_POINT, TAKES_PLACE, 0, do_prune},
+	{"share_table", PROMISE_POINT, TAKES_PLACE, 0, do_share_table},
+	{"unshare_table", PROMISE_POINT, TAKES_PLACE, 0, do_unshare_table},
+	{"age", PROMISE_POINT, TAKES_PLACE, 0, do_age},
+	{"dirty", PROMISE_POINT, TAKES_PLACE, 0, do_dirty},
+	{"access_fault", PROMISE_POINT, TAKES_PLACE, 0, do_access_fault},
+	{"direct_map", PROMISE_POINT, TAKES_PLACE, WORLD_KERNEL, do_direct_map},
+	{"set_memory", PROMISE_STEPS, TAKES_PLACE, WORLD_KERNEL, do_set_memory},
+	{"space_destroy", PROMISE_POINT, TAKES_SPACE, 0, do_destroy},
+	{"space_stats", PROMISE_NONE, TAKES_SPACE, 0, do_stats},
+	{"lock", PROMISE_POINT, TAKES_SPACE, 0, do_lock},
+	{"mmu_read", PROMISE_NONE, TAKES_PLACE, 0, do_mmu_read},
+	{"mmu_write", PROMISE_NONE, TAKES_PLACE, 0, do_mmu_write},
 };
 
-const unsigned operation_count = sizeof(operations) / sizeof(operations[0]);
+#define SPACE_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+unsigned operation_count(void)
+{
+	return SPACE_OPERATIONS + memory_operation_count;
+}
+
+const struct operation *operation_at(unsigned n)
+{
+	if (n < SPACE_OPERATIONS)
+		return &operations[n];
+	return &memory_operations[n - SPACE_OPERATIONS];
+}
 
 const struct operation *operation_find(const char *name)
 {
-	for (unsigned i = 0; i < operation_count; i++)
-		if (!strcmp(operations[i].name, name))
-			return &operations[i];
+	for (unsigned i = 0; i < operation_count(); i++)
+		if (!strcmp(operation_at(i)->name, name))
+			return operation_at(i);
 	return NULL;
 }
 

@@ -8,6 +8,8 @@
 /* What is promised of an operation's answer beside writers. */
 enum promise {
 	PROMISE_POINT, /* linearizable */
+	PROMISE_STEPS, /* the same, and then tables are put together, each by itself */
+	PROMISE_TABLE, /* linearizable, but it answers for tables: between another's steps, too */
 	PROMISE_PAGES, /* a sequence of translates */
 	PROMISE_NONE,  /* a look at structure or counters */
 };
@@ -27,14 +29,28 @@ struct call {
 	uint64_t ended;
 };
 
+/* What a call takes: where there is no address, there is nothing to place. */
+enum takes {
+	TAKES_PLACE,  /* a space and an address */
+	TAKES_SPACE,  /* a space */
+	TAKES_MEMORY, /* a memory alone */
+};
+
 struct operation {
 	const char *name; /* of the public function, less pt_; and what its arguments make of it */
 	enum promise promise;
+	enum takes takes;
+	unsigned flavour; /* of the world that it wants */
 	void (*run)(struct call *call);
 };
 
-extern const struct operation operations[];
-extern const unsigned operation_count;
+/* All of them: those on spaces (calls.c), then those on a memory (calls_memory.c). */
+unsigned operation_count(void);
+const struct operation *operation_at(unsigned n);
+
+/* Those on a memory alone, and how many. */
+extern const struct operation memory_operations[];
+extern const unsigned memory_operation_count;
 
 /* Does the call and notes when. */
 void call_run(struct call *call);

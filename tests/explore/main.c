@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/*
- * explore [--format F] [--state S] [--scenario OP/OP/RELATION[/other]] [--bound N] [--plain]
- *         [--schedule S] [--fault N]
- *
- * Without --scenario all pairs. Prints TAP. --schedule does one schedule of one scenario, as a
- * failure printed it, and tells each step.
- */
+/* The explorer's command line. Prints TAP. */
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,18 +7,67 @@
 
 #include "core/defects.h"
 #include "tests/explore/jobs.h"
+#include "tests/explore/oracle.h"
 
 unsigned pt_defect;
+
+static const char examples[] =
+    "\n"
+    "Explores the library's calls, in pairs, under every schedule with few preemptions.\n"
+    "\n"
+    "  explore                                    all pairs, before each synchronisation\n"
+    "  explore --plain --bound 1                  before each access that conflicts\n"
+    "  explore --scenario map/unmap/same --state page\n"
+    "                                             one pair; also A/B/C/RELATION, and /other\n"
+    "  explore --oom --bound 1                    every allocation fails in turn\n"
+    "  explore --triples 10 --seed 7              10 random triples for each format and state\n"
+    "  explore --fault 72 --scenario unmap/unmap/same --state page --format fake8\n"
+    "                                             with row D72 of docs/defects.md put back\n"
+    "  explore --format fake8 --state page --scenario A/B/REL --schedule 3@0-0,0@71-1\n"
+    "                                             what a failure printed, step by step:\n"
+    "                                             FIBER@ACCESS-NEXT is a switch; 3 is the start\n"
+    "\n"
+    "Operations: --list. Relations: same, leaf, sibling, disjoint, over, under, target. States:\n"
+    "empty, page, full, huge, huge-dirty, hollow, shared, sole, truly.\n"
+    "\n";
 
 static char *format_name;
 static char *state_name;
 static char *scenario_text;
 static char *schedule_text;
+static char *fail_text;
 static int bound = 2;
 static int plain;
 static int mmu;
-static int fault;
+static int oom;
+static int deep;
+static int triples;
+static int seed = 1;
 static int jobs = 2;
+static int list;
+static int fault;
+
+static const struct poptOption options[] = {
+	{"format", 0, POPT_ARG_STRING, &format_name, 0, "fake8, fake8-soft or fake4", "F"},
+	{"state", 0, POPT_ARG_STRING, &state_name, 0, "what the space holds at first", "S"},
+	{"scenario", 0, POPT_ARG_STRING, &scenario_text, 0, "one scenario", "A/B/REL"},
+	{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it, told", "S"},
+	{"fail", 0, POPT_ARG_STRING, &fail_text, 0,
+		"with --schedule: allocation N fails; N+: and all after it", "N"},
+	{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions; 2", "N"},
+	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},
+	{"oom", 0, POPT_ARG_NONE, &oom, 0, "every allocation fails in turn", NULL},
+	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
+	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
+	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
+	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
+	{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes; 2", "N"},
+	{"list", 0, POPT_ARG_NONE, &list, 0, "name the operations", NULL},
+	{"fault", 0, POPT_ARG_INT, &fault, 0, "row of docs/defects.md to put back", "N"},
+	POPT_AUTOHELP POPT_TABLEEND,
+};
+
+/* --- schedules ------------------------------------------------------------------------------ */
 
 static void print_schedule(void)
 {
@@ -51,30 +94,95 @@ static bool parse_schedule(const char *text, struct explore_schedule *s)
 		text += used;
 		text += *text == ',';
 	}
-	return true;
+	return !*text;
+}
+
+static bool parse_failing(const char *text, struct failing *f)
+{
+	char *end;
+
+	memset(f, 0, sizeof(*f));
+	if (!text)
+		return true;
+	f->nth = strtoull(text, &end, 10);
+	f->for_ever = *end == '+';
+	return f->nth && !end[f->for_ever];
 }
 
 /* How to see a failure again. */
 static void tell_failure(const struct scenario *s, enum world_state state, const char *wrong)
 {
+	struct failing f;
 	char name[128];
 
+	scenario_failing(&f);
 	scenario_name(s, name, sizeof(name));
 	printf("# %s in state %s: %s\n", name, world_state_name[state], wrong);
-	printf("# explore --format %s --state %s --scenario %s%s --schedule ", world.kind->name,
-	    world_state_name[state], name, plain ? " --plain" : "");
+	printf("# explore --format %s --state %s --scenario %s", world.kind->name,
+	    world_state_name[state], name);
+	if (fault)
+		printf(" --fault %d", fault);
+	if (f.nth)
+		printf(" --fail %llu%s", (unsigned long long)f.nth, f.for_ever ? "+" : "");
+	printf(" --schedule ");
 	print_schedule();
 	printf("\n");
 	fflush(stdout);
 }
 
-static void explore_one(const struct scenario *s, enum world_state state, struct totals *totals)
+/* A number of names, or their count if there is none of that name; the first if none is asked. */
+static unsigned find_kind(void)
 {
+	unsigned i = 0;
+
+	while (i < WORLD_KINDS && format_name && strcmp(format_name, world_kind[i].name) != 0)
+		i++;
+	return i;
+}
+
+static unsigned find_state(void)
+{
+	unsigned i = 0;
+
+	while (i < WORLD_STATES && state_name && strcmp(state_name, world_state_name[i]) != 0)
+		i++;
+	return i;
+}
+
+static int replay(void)
+{
+	struct explore_schedule schedule;
+	struct failing failing;
+	struct scenario s;
 	const char *wrong;
 
-	if (!scenario_fits(s, state))
+	if (!scenario_text || !scenario_find(scenario_text, &s) ||
+	    !parse_schedule(schedule_text, &schedule) || !parse_failing(fail_text, &failing)) {
+		fprintf(stderr,
+		    "explore: a schedule wants the scenario that it was printed with\n");
+		return 2;
+	}
+	world_make(&world_kind[find_kind()], (enum world_state)find_state(), scenario_flavour(&s));
+	wrong = scenario_replay(&s, &schedule, &failing, true);
+	printf("%s\n", wrong ? wrong : "nothing is wrong");
+	return wrong != NULL;
+}
+
+/* --- exploring ------------------------------------------------------------------------------ */
+
+static void explore_one(const struct scenario *s, enum world_state state, struct totals *totals)
+{
+	struct depth depth = {(unsigned)bound, plain, oom};
+	const char *wrong;
+
+	if (scenario_flavour(s) != world.flavour || !scenario_fits(s, state))
 		return;
-	wrong = scenario_explore(s, (unsigned)bound, plain, totals);
+	/* Whoever drains magazines has so long a way that bound 2 takes seconds. */
+	if (bound && !deep && world.flavour & WORLD_LEAN && (bound > 1 || oom)) {
+		totals->shallow++;
+		depth.bound = oom ? 0 : 1;
+	}
+	wrong = scenario_explore(s, &depth, totals);
 	if (wrong)
 		tell_failure(s, state, wrong);
 }
@@ -93,83 +201,131 @@ static void explore_pair(const struct operation *a, const struct operation *b,
 	}
 }
 
+static void explore_pairs(enum world_state state, struct totals *totals)
+{
+	for (unsigned i = 0; i < operation_count(); i++)
+		for (unsigned k = i; k < operation_count(); k++)
+			explore_pair(operation_at(i), operation_at(k), state, totals);
+}
+
+static unsigned random_below(uint64_t *x, unsigned n)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return (unsigned)((*x >> 20) % n);
+}
+
+/* Triples that fit what the world is. */
+static void explore_triples(enum world_state state, uint64_t *x, struct totals *totals)
+{
+	uint64_t wanted = totals->scenarios + (unsigned)triples;
+
+	while (totals->scenarios < wanted) {
+		struct scenario s = {.relation = (enum relation)random_below(x, RELATIONS)};
+
+		for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
+			s.op[i] = operation_at(random_below(x, operation_count()));
+		s.other = random_below(x, 2);
+		explore_one(&s, state, totals);
+	}
+}
+
+static void explore_world(enum world_state state, uint64_t *x, struct totals *t)
+{
+	struct scenario s;
+
+	if (scenario_text && scenario_find(scenario_text, &s))
+		explore_one(&s, state, t);
+	else if (!triples)
+		explore_pairs(state, t);
+	else if (!world.flavour)
+		explore_triples(state, x, t);
+}
+
 /* One format in one state: a process does it. */
 static bool explore_piece(unsigned piece, struct totals *t)
 {
 	const struct world_kind *kind = &world_kind[piece / WORLD_STATES];
 	enum world_state state = piece % WORLD_STATES;
-	struct scenario s;
+	uint64_t x = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) + piece + 1;
 	bool good;
 
 	if (!format_name && kind->mmu != mmu)
 		return true;
-	if ((format_name && strcmp(format_name, kind->name) != 0) ||
-	    (state_name && strcmp(state_name, world_state_name[state]) != 0))
+	if ((format_name && kind != &world_kind[find_kind()]) ||
+	    (state_name && state != find_state()))
 		return true;
-	world_make(kind, state);
-	if (scenario_text && scenario_find(scenario_text, &s))
-		explore_one(&s, state, t);
-	for (unsigned i = 0; i < operation_count && !scenario_text; i++)
-		for (unsigned k = i; k < operation_count; k++)
-			explore_pair(&operations[i], &operations[k], state, t);
+	for (unsigned flavour = 0; flavour < WORLD_FLAVOURS; flavour++) {
+		world_make(kind, state, flavour);
+		oracle_forget();
+		explore_world(state, &x, t);
+	}
 	good = !(t->races + t->violations + t->capped);
 	printf("%s - %s, %s: ", good ? "ok" : "not ok", kind->name, world_state_name[state]);
 	totals_print(t);
 	return good;
 }
 
-static int replay(void)
+static int explore(void)
 {
-	struct explore_schedule schedule;
-	unsigned state = 0;
-	unsigned kind = 0;
-	struct scenario s;
-	const char *wrong;
+	struct totals sum = {0};
+	bool good;
 
-	while (kind < WORLD_KINDS && format_name && strcmp(format_name, world_kind[kind].name) != 0)
-		kind++;
-	while (
-	    state < WORLD_STATES && state_name && strcmp(state_name, world_state_name[state]) != 0)
-		state++;
-	if (kind == WORLD_KINDS || state == WORLD_STATES || !scenario_text ||
-	    !scenario_find(scenario_text, &s) || !parse_schedule(schedule_text, &schedule)) {
-		fprintf(stderr, "a schedule wants --format, --state and --scenario as printed\n");
+	if (triples)
+		printf("# triples: --seed %d\n", seed);
+	good = jobs_run(explore_piece, WORLD_KINDS * WORLD_STATES, (unsigned)jobs, &sum);
+	/* A scenario may not fit a state, but then it has to fit another. */
+	if (!sum.scenarios) {
+		printf("not ok - nothing was explored\n");
+		good = false;
+	}
+	printf("# in all: ");
+	totals_print(&sum);
+	return good ? 0 : 1;
+}
+
+/* What is wrong with the arguments, or NULL. */
+static const char *misused(poptContext ctx)
+{
+	struct scenario s;
+
+	if (poptPeekArg(ctx) || bound < 0 || jobs < 1 || triples < 0 || fault < 0)
+		return "an argument that means nothing";
+	if (find_kind() == WORLD_KINDS)
+		return "no such format";
+	if (find_state() == WORLD_STATES)
+		return "no such state";
+	if (scenario_text && !scenario_find(scenario_text, &s))
+		return "no such scenario";
+	return NULL;
+}
+
+static int run(poptContext ctx)
+{
+	int status = poptGetNextOpt(ctx);
+	const char *wrong = status < -1 ? poptStrerror(status) : misused(ctx);
+
+	if (wrong) {
+		fprintf(stderr, "explore: %s; --help tells more\n", wrong);
 		return 2;
 	}
-	world_make(&world_kind[kind], (enum world_state)state);
-	wrong = scenario_replay(&s, &schedule, true);
-	printf("%s\n", wrong ? wrong : "nothing is wrong");
-	return wrong != NULL;
+	if (list) {
+		for (unsigned i = 0; i < operation_count(); i++)
+			printf("%s\n", operation_at(i)->name);
+		return 0;
+	}
+	pt_defect = (unsigned)fault;
+	return schedule_text ? replay() : explore();
 }
 
 int main(int argc, char **argv)
 {
-	const struct poptOption options[] = {{"format", 0, POPT_ARG_STRING, &format_name, 0,
-						     "fake8 or fake4", "F"},
-		{"state", 0, POPT_ARG_STRING, &state_name, 0, "the state at first", "S"},
-		{"scenario", 0, POPT_ARG_STRING, &scenario_text, 0, "one scenario", "A/B/REL"},
-		{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it", "S"},
-		{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions", "N"},
-		{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses", NULL},
-		{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
-		{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes at a time", "N"},
-		{"fault", 0, POPT_ARG_INT, &fault, 0, "a defect to put back", "N"},
-		POPT_AUTOHELP POPT_TABLEEND};
 	poptContext ctx = poptGetContext(NULL, argc, (const char **)(void *)argv, options, 0);
-	int status = poptGetNextOpt(ctx);
-	struct totals sum = {0};
-	bool good;
+	int status;
 
+	poptSetOtherOptionHelp(ctx, examples);
+	status = run(ctx);
 	poptFreeContext(ctx);
-	if (status < -1) {
-		fprintf(stderr, "explore: %s\n", poptStrerror(status));
-		return 2;
-	}
-	pt_defect = (unsigned)fault;
-	if (schedule_text)
-		return replay();
-	good = jobs_run(explore_piece, WORLD_KINDS * WORLD_STATES, (unsigned)jobs, &sum);
-	printf("# all: ");
-	totals_print(&sum);
-	return good ? 0 : 1;
+	return status;
 }

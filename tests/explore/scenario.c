@@ -8,7 +8,7 @@
 #include "tests/explore/scenario.h"
 
 /* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
-#define CAP 5000000u
+#define CAP 50000000u
 
 const char *const relation_name[RELATIONS] = {
 	"same",
@@ -35,6 +35,8 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->races += t->races;
 	sum->violations += t->violations;
 	sum->capped += t->capped;
+	sum->shallow += t->shallow;
+	sum->failing += t->failing;
 	if (t->most > sum->most)
 		sum->most = t->most;
 }
@@ -42,8 +44,74 @@ void totals_add(struct totals *sum, const struct totals *t)
 void totals_print(const struct totals *t)
 {
 	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
-	       ", violations %" PRIu64 ", capped %" PRIu64 "\n",
+	       ", violations %" PRIu64 ", capped %" PRIu64,
 	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
+	if (t->failing)
+		printf("; %" PRIu64 " failing allocations", t->failing);
+	if (t->shallow)
+		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
+	printf("\n");
+}
+
+unsigned scenario_flavour(const struct scenario *s)
+{
+	unsigned flavour = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		flavour |= s->op[i]->flavour;
+	return flavour;
+}
+
+/* Of calls without an address only the size of the other's range is of interest. */
+static bool relation_fits(const struct scenario *s)
+{
+	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
+	bool first = s->op[0]->takes == TAKES_PLACE;
+	bool second = s->op[1]->takes == TAKES_PLACE;
+
+	/* Who drains magazines has a long way, whatever the other's range is. */
+	if (s->relation != RELATION_SAME && scenario_flavour(s) & WORLD_LEAN)
+		return false;
+	switch (s->relation) {
+	case RELATION_SAME:
+		return true;
+	case RELATION_OVER:
+		return second;
+	case RELATION_UNDER:
+		return first && (s->op[0] != s->op[1] || s->other);
+	case RELATION_TARGET:
+		return first && second && moves;
+	default:
+		return first && second;
+	}
+}
+
+static unsigned count_of(const struct scenario *s, const char *name)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
+		count += is(s->op[i], name);
+	return count;
+}
+
+/* Does it matter that the second call works on the space that shares; may it. */
+static bool other_fits(const struct scenario *s, enum world_state state)
+{
+	if (state != WORLD_SHARED && state != WORLD_TRULY)
+		return false;
+	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
+		return false;
+	/* Nobody calls on a space that is destroyed. */
+	return !count_of(s, "space_destroy");
+}
+
+static bool on_memory_alone(const struct scenario *s)
+{
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
+		if (s->op[i]->takes != TAKES_MEMORY)
+			return false;
+	return true;
 }
 
 /* Is an operation what an MMU does. */
@@ -54,12 +122,12 @@ static bool walks(const struct operation *op)
 
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
-	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
-
-	if (s->other && state != WORLD_SHARED && state != WORLD_TRULY)
+	if (s->other && !other_fits(s, state))
 		return false;
-	/* Nobody calls on a space that is destroyed. */
-	if (s->other && (is(s->op[0], "space_destroy") || is(s->op[1], "space_destroy")))
+	/* The second space that is destroyed is the one that a third call copies into. */
+	if (s->op[2] && count_of(s, "space_destroy") > 1)
+		return false;
+	if (mmu_on() && (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY))
 		return false;
 	if (walks(s->op[0]) && walks(s->op[1]))
 		return false;
@@ -68,9 +136,10 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 		return false;
 	if (s->place[0].pages)
 		return true;
-	if (s->relation == RELATION_UNDER && s->op[0] == s->op[1] && !s->other)
+	/* What is mapped is nothing to them. */
+	if (state != WORLD_PAGE && on_memory_alone(s))
 		return false;
-	return s->relation != RELATION_TARGET || moves;
+	return relation_fits(s);
 }
 
 void scenario_name(const struct scenario *s, char *text, size_t size)
@@ -144,7 +213,7 @@ bool scenario_find(const char *text, struct scenario *s)
 	return ops >= 2;
 }
 
-/* Where the first call and the others go. */
+/* Where the first two calls go. */
 static void place(const struct scenario *s, struct call *first, struct call *next)
 {
 	static const unsigned apart[RELATIONS] = {
@@ -179,11 +248,12 @@ static void make_calls(const struct scenario *s)
 		c->pages = 1;
 		if (is(c->op, "space_destroy"))
 			c->victim = ++victims;
+		c->page = calls[0].page;
 		if (s->place[call_count].pages) {
 			c->page = s->place[call_count].page;
 			c->pages = s->place[call_count].pages;
 			c->space = &world.space[s->place[call_count].space];
-		} else if (call_count) {
+		} else if (call_count == 1) {
 			place(s, &calls[0], c);
 		}
 	}
@@ -194,33 +264,51 @@ static void body(unsigned fiber)
 	call_run(&calls[fiber]);
 }
 
+/* Allocations are counted from the start of an execution; this one fails, 0: none does. */
+static uint64_t failing;
+static bool for_ever;
+static uint64_t asked; /* allocations of the last execution */
+
+static void arm(void)
+{
+	(void)pt_memory_fail_at(world.memory, failing, for_ever);
+}
+
 static const char *one_execution(void)
 {
 	const char *wrong = explore_run();
 
+	if (failing)
+		asked = pt_memory_fail_at(world.memory, 0, false);
 	if (!wrong)
 		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
 }
 
-static void begin(unsigned bound, bool plain)
+static void begin(const struct depth *depth)
 {
 	struct explore_config config = {.fibers = call_count,
-		.bound = bound,
-		.plain = plain,
-		.body = body};
+		.bound = depth->bound,
+		.plain = depth->plain,
+		.body = body,
+		.before = failing ? arm : NULL,
+		.describe = world_describe};
 
 	explore_begin(&config);
 }
 
-static const char *explore_all(struct totals *totals)
+/* All executions; most becomes the most allocations that one asked for. */
+static const char *explore_all(struct totals *totals, uint64_t *most)
 {
 	uint64_t executions = 0;
 	const char *wrong;
 
+	*most = 0;
 	do {
 		wrong = one_execution();
 		executions++;
+		if (asked > *most)
+			*most = asked;
 	} while (!wrong && executions < CAP && explore_next());
 	totals->executions += executions;
 	totals->capped += executions == CAP;
@@ -229,17 +317,43 @@ static const char *explore_all(struct totals *totals)
 	return wrong;
 }
 
-const char *scenario_explore(const struct scenario *s, unsigned bound, bool plain,
+/* Every allocation fails in turn, alone, and with all that follow. */
+static const char *explore_oom(const struct depth *depth, struct totals *totals)
+{
+	const char *wrong = NULL;
+	uint64_t most;
+
+	for (unsigned i = 0; i < 2 && !wrong; i++) {
+		for_ever = i;
+		failing = 0;
+		do {
+			failing++;
+			begin(depth);
+			wrong = explore_all(totals, &most);
+			totals->failing += most >= failing;
+		} while (!wrong && most >= failing);
+	}
+	return wrong;
+}
+
+const char *scenario_explore(const struct scenario *s, const struct depth *depth,
     struct totals *totals)
 {
 	const char *wrong;
+	uint64_t most;
 
 	make_calls(s);
-	begin(bound, plain);
-	wrong = oracle_learn(calls, call_count);
+	wrong = oracle_learn(calls, call_count, depth->oom);
 	totals->scenarios++;
-	if (!wrong)
-		wrong = explore_all(totals);
+	failing = 0;
+	if (wrong) {
+		begin(depth);
+	} else if (depth->oom) {
+		wrong = explore_oom(depth, totals);
+	} else {
+		begin(depth);
+		wrong = explore_all(totals, &most);
+	}
 	if (wrong && !strncmp(wrong, "race", 4))
 		totals->races++;
 	else if (wrong)
@@ -247,16 +361,27 @@ const char *scenario_explore(const struct scenario *s, unsigned bound, bool plai
 	return wrong;
 }
 
-const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
-    bool tell)
+void scenario_failing(struct failing *f)
 {
+	f->nth = failing;
+	f->for_ever = for_ever;
+}
+
+const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
+    const struct failing *f, bool tell)
+{
+	const struct depth depth = {0};
 	const char *wrong;
 
 	make_calls(s);
-	begin(0, false);
-	wrong = oracle_learn(calls, call_count);
+	failing = f->nth;
+	for_ever = f->for_ever;
+	begin(&depth);
+	wrong = oracle_learn(calls, call_count, failing != 0);
 	if (!wrong)
 		wrong = explore_replay(schedule, tell);
+	if (failing)
+		(void)pt_memory_fail_at(world.memory, 0, false);
 	if (!wrong)
 		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);

@@ -40,6 +40,8 @@ struct totals {
 	uint64_t races;
 	uint64_t violations;
 	uint64_t capped;
+	uint64_t failing; /* allocations made to fail */
+	uint64_t shallow; /* scenarios explored to bound 1 only: they drain magazines */
 };
 
 /* Adds what came of other scenarios. */
@@ -47,6 +49,9 @@ void totals_add(struct totals *sum, const struct totals *t);
 
 /* Says it in a line: what was explored, and nothing of it was left out unseen. */
 void totals_print(const struct totals *t);
+
+/* What a scenario wants of a world. */
+unsigned scenario_flavour(const struct scenario *s);
 
 /* Does a scenario make sense in a state; false: it is another one over again. */
 bool scenario_fits(const struct scenario *s, enum world_state state);
@@ -60,15 +65,30 @@ void scenario_name(const struct scenario *s, char *text, size_t size);
 /* Its inverse; false: there is none of that name. */
 bool scenario_find(const char *text, struct scenario *s);
 
+/* How much of a scenario is explored. */
+struct depth {
+	unsigned bound; /* preemptions */
+	bool plain;     /* decide before plain accesses too */
+	bool oom;       /* every allocation fails in turn, once and for ever after */
+};
+
 /*
  * Explores a scenario in the state that was made. NULL, or what was found wrong, and how to see it
- * again is in explore_schedule().
+ * again is in explore_schedule() and scenario_failing().
  */
-const char *scenario_explore(const struct scenario *s, unsigned bound, bool plain,
+const char *scenario_explore(const struct scenario *s, const struct depth *depth,
     struct totals *totals);
+
+/* The allocation that failed in the last execution; nth 0: none. */
+struct failing {
+	uint64_t nth;
+	bool for_ever;
+};
+
+void scenario_failing(struct failing *f);
 
 /* Does one schedule of it. */
 const char *scenario_replay(const struct scenario *s, const struct explore_schedule *schedule,
-    bool tell);
+    const struct failing *f, bool tell);
 
 #endif

@@ -7,9 +7,9 @@
 #include "tests/explore/mmu.h"
 #include "tests/explore/world.h"
 
-#define FRAME_SHIFT   6u
-#define SECTION_SHIFT 10u
-#define FRAMES        ((size_t)1 << SECTION_SHIFT)
+#define FRAME_SHIFT   WORLD_FRAME_SHIFT
+#define SECTION_SHIFT WORLD_SECTION_SHIFT
+#define FRAMES        WORLD_FRAMES
 #define READY         4u /* tables of each class that each CPU has in its magazine */
 #define CPUS          (EXPLORE_FIBERS + 1)
 
@@ -27,9 +27,9 @@ const char *const world_state_name[WORLD_STATES] = {
 
 /* An MMU that writes accessed and dirty; none; none, and a break before each make. */
 const struct world_kind world_kind[WORLD_KINDS] = {
-	{"fake8", &pt_format_fake8, PT_SPACE_MMU},
-	{"fake8-soft", &pt_format_fake8, 0},
-	{"fake4", &pt_format_fake4, 0},
+	{"fake8", &pt_format_fake8, PT_SPACE_MMU, false},
+	{"fake8-soft", &pt_format_fake8, 0, false},
+	{"fake4", &pt_format_fake4, 0, false},
 	{"fake8-mmu", &pt_format_fake8, PT_SPACE_MMU, true},
 	{"fake4-mmu", &pt_format_fake4, PT_SPACE_MMU, true},
 };
@@ -65,7 +65,7 @@ static void open_memory(void)
 		.cpus = CPUS,
 		.nodes = 1,
 		.section_shift = SECTION_SHIFT,
-		.max_pfn = 2 * FRAMES,
+		.max_pfn = 4 * FRAMES,
 		.magazine = 2 * READY,
 		.classes = 8,
 	};
@@ -75,25 +75,34 @@ static void open_memory(void)
 
 	must(pt_memory_init(take(size), size, &config, &port, &world.memory));
 	must(pt_section_add(world.memory, FRAMES, FRAMES, 0, take(pt_section_size(&config))));
-	arena = take(FRAMES << FRAME_SHIFT);
-	memset(arena, 0xa5, FRAMES << FRAME_SHIFT);
-	explore_port_arena(arena, FRAMES << FRAME_SHIFT, FRAMES << FRAME_SHIFT);
+	world.spare = 2 * FRAMES;
+	world.absent = 3 * FRAMES;
+	arena = take(WORLD_ARENA);
+	memset(arena, 0xa5, WORLD_ARENA);
+	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
 	must(pt_memory_online(world.memory));
+	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0,
+	    take(pt_section_size(&config))));
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		world.words[f] = take(pt_section_size(&config));
+		world.own_cache[f] = take(sizeof(struct pt_cache));
+	}
 }
 
 /* Each CPU has ready tables, so that calls meet in tables and not in the allocator. */
 static void fill_magazines(void)
 {
 	const struct pt_space *space = &world.space[0];
+	unsigned ready = world.flavour & WORLD_LEAN ? 1 : READY;
 	struct ptdesc *pt[READY];
 
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		explore_port_cpu(cpu);
 		for (unsigned l = 0; l < space->levels; l++) {
-			for (unsigned i = 0; i < READY; i++)
+			for (unsigned i = 0; i < ready; i++)
 				pt[i] =
 				    pagetable_alloc(world.memory, space->classes[l], l, NULL, 0);
-			for (unsigned i = 0; i < READY; i++)
+			for (unsigned i = 0; i < ready; i++)
 				pagetable_free(world.memory, pt[i], NULL);
 		}
 	}
@@ -164,7 +173,25 @@ static void make_state(enum world_state state)
 	}
 }
 
-void world_make(const struct world_kind *kind, enum world_state state)
+/* Where the lowest table is that translates page 0. */
+static pt_pa lowest_table(void)
+{
+	unsigned l = world.format->levels - 1u;
+	pt_pa pa = pt_space_root(world.space).pa;
+	struct pt_entry_info info;
+	uint64_t entry;
+
+	for (;; l--) {
+		entry = 0;
+		memcpy(&entry, explore_port().phys_to_virt(NULL, pa), world.format->entry_bytes);
+		must(pt_entry_decode(world.format, entry, l, &info));
+		if (info.kind != PT_ENTRY_TABLE)
+			return pa;
+		pa = info.pa;
+	}
+}
+
+void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour)
 {
 	uint32_t seen = state == WORLD_HUGE_DIRTY ? PT_ACCESSED | PT_DIRTY : 0;
 
@@ -174,18 +201,23 @@ void world_make(const struct world_kind *kind, enum world_state state)
 	(void)take(explore_port_size());
 	world.kind = kind;
 	world.format = kind->format;
-	world.flags = kind->flags;
+	world.flavour = flavour;
+	world.flags = kind->flags | (flavour & WORLD_KERNEL ? PT_SPACE_KERNEL : 0);
 	world.attr = pt_make_attr(PT_READ | PT_WRITE | PT_USER | seen);
 	world.disjoint = WORLD_LEAF << kind->format->bits[1];
 	world.space = take((WORLD_OWN + EXPLORE_FIBERS) * sizeof(struct pt_space));
 	explore_port_cpu(EXPLORE_MAIN);
+	world.cache = take(sizeof(struct pt_cache));
 	open_memory();
+	must(pt_cache_init(world.cache, world.memory, "objects", WORLD_OBJECT, 16,
+	    PT_CACHE_TYPE_STABLE));
 	for (unsigned i = 0; i < WORLD_SPACES; i++)
-		must(pt_space_init(&world.space[i], world.memory, kind->format, kind->flags,
+		must(pt_space_init(&world.space[i], world.memory, kind->format, world.flags,
 		    &world.space[i]));
 	fill_magazines();
 	make_state(state);
 	(void)pt_reclaim_poll(world.memory, true);
+	world.leaf = lowest_table();
 	explore_snapshot();
 	mmu_learn();
 }
@@ -243,6 +275,8 @@ const char *world_check(void)
 	while (count)
 		if (pt_space_destroy(live[--count], NULL))
 			return "a space cannot be destroyed: tables are charged to it that it lost";
+	if (pt_cache_destroy(world.cache))
+		return "an object was lost";
 	if (pt_memory_destroy(world.memory, &leaks)) {
 		snprintf(text, sizeof(text), "leaked: %llu frames, %llu tables, %llu objects",
 		    (unsigned long long)leaks.frames, (unsigned long long)leaks.tables,

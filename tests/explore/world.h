@@ -3,6 +3,7 @@
 #ifndef TESTS_EXPLORE_WORLD_H
 #define TESTS_EXPLORE_WORLD_H
 
+#include <ptdesc/slab.h>
 #include <ptdesc/space.h>
 #include "port/explore/explore.h"
 
@@ -17,6 +18,16 @@
 #define WORLD_LEAF   4u
 #define WORLD_PAGES  40u
 #define WORLD_TARGET 12u /* where moves go */
+
+/* Memory: sections of as many frames; the first holds all, the spare and the absent one follow. */
+#define WORLD_FRAME_SHIFT   6u
+#define WORLD_SECTION_SHIFT 10u
+#define WORLD_FRAMES        ((size_t)1 << WORLD_SECTION_SHIFT)
+#define WORLD_SECTION       16u /* frames that are there of the other two */
+#define WORLD_FIRST_PA      (WORLD_FRAMES << WORLD_FRAME_SHIFT)
+#define WORLD_ARENA         ((2 * WORLD_FRAMES + WORLD_SECTION) << WORLD_FRAME_SHIFT)
+
+#define WORLD_OBJECT 32u /* bytes of an embedder's object */
 
 /* What a space looks like before the calls. */
 enum world_state {
@@ -49,16 +60,28 @@ struct world {
 	const struct world_kind *kind;
 	const struct pt_format *format;
 	uint32_t flags; /* of the spaces */
+	unsigned flavour;
 	struct pt_memory *memory;
-	struct pt_space *space; /* in the block */
-	unsigned disjoint;      /* first page below another table of level 1 */
-	pt_attr attr;           /* of what is mapped */
+	struct pt_space *space;                     /* in the block */
+	struct pt_cache *cache;                     /* of the embedder's objects */
+	struct pt_cache *own_cache[EXPLORE_FIBERS]; /* each fiber's to make */
+	pt_pfn spare;                               /* a section that nothing is in */
+	pt_pfn absent;                              /* one that may be added */
+	void *words[EXPLORE_FIBERS];                /* each fiber's, to add it with */
+	pt_pa leaf;                                 /* where the first leaf table is, or the root */
+	unsigned disjoint;                          /* first page below another table of level 1 */
+	pt_attr attr;                               /* of what is mapped */
 };
 
 extern struct world world;
 
+/* What some calls want of a world, bits. */
+#define WORLD_KERNEL   1u /* a kernel's spaces */
+#define WORLD_LEAN     2u /* few ready tables: who drains them has a long way */
+#define WORLD_FLAVOURS 4u
+
 /* Makes a state and takes the snapshot. */
-void world_make(const struct world_kind *kind, enum world_state state);
+void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour);
 
 static inline pt_va world_va(unsigned page)
 {
@@ -75,6 +98,9 @@ uint64_t world_first_pa(void);
 
 /* What is mapped at a page at first. */
 pt_pa world_pa(unsigned page);
+
+/* What lies at an address of the block, for who reads a schedule. */
+void world_describe(const void *address, char *text, size_t size);
 
 /* All that can be said of the spaces by looking at them, as a number; none is being changed. */
 uint64_t world_picture(void);

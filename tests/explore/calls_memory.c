@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Public operations on a memory, whatever its spaces are. */
+#include <ptdesc/boot.h>
+#include <ptdesc/frame.h>
+#include <ptdesc/slab.h>
+#include "core/memory.h"
+#include "tests/explore/calls.h"
+
+/* A space comes and goes beside the others. */
+static void do_space(struct call *c)
+{
+	struct pt_space *space = &world.space[WORLD_OWN + c->fiber];
+
+	c->err = pt_space_init(space, world.memory, world.format, world.flags, space);
+	if (!c->err)
+		c->err = pt_space_destroy(space, NULL);
+}
+
+static struct ptdesc *a_table(struct call *c)
+{
+	struct ptdesc *pt = pagetable_alloc(world.memory, world.space->classes[0], 0, NULL, 0);
+
+	if (!pt)
+		c->err = -PT_ENOMEM;
+	else if (ptdesc_from_pa(world.memory, ptdesc_pa(world.memory, pt)) != pt || pt->dead)
+		explore_fail("a table that is not its allocator's", pt);
+	return pt;
+}
+
+static void do_table(struct call *c)
+{
+	struct ptdesc *pt = a_table(c);
+
+	if (pt)
+		pagetable_free(world.memory, pt, NULL);
+}
+
+static void do_table_defer(struct call *c)
+{
+	struct ptdesc *pt = a_table(c);
+
+	if (pt)
+		pagetable_free_defer(world.memory, pt, NULL);
+}
+
+/* Frames that say whose they are for as long as they are. */
+static void do_frames(struct call *c)
+{
+	memdesc_t mine = memdesc_create(world.memory, MEMDESC_USER_FIRST + c->fiber);
+	pt_pfn pfn = memdesc_alloc_pages(world.memory, 0, 1, mine);
+
+	if (pfn == PT_NO_PFN) {
+		c->err = -PT_ENOMEM;
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (pt_page_memdesc(world.memory, pfn + i).v != mine.v)
+			explore_fail("a frame that is not its allocator's", NULL);
+	memdesc_free_pages(world.memory, pfn, 1);
+}
+
+static void do_object(struct call *c)
+{
+	unsigned char *object = pt_cache_alloc(world.cache);
+
+	if (!object) {
+		c->err = -PT_ENOMEM;
+		return;
+	}
+	for (unsigned i = 0; i < WORLD_OBJECT; i++)
+		if (object[i])
+			explore_fail("a new object that is not zero", object);
+	pt_cache_free(world.cache, object);
+}
+
+/* A cache comes and goes beside the others. */
+static void do_cache(struct call *c)
+{
+	struct pt_cache *cache = world.own_cache[c->fiber];
+	void *object;
+
+	c->err = pt_cache_init(cache, world.memory, "own", WORLD_OBJECT, 16, 0);
+	if (c->err)
+		return;
+	object = pt_cache_alloc(cache);
+	if (object)
+		pt_cache_free(cache, object);
+	c->err = pt_cache_destroy(cache);
+	if (!c->err && !object)
+		c->err = -PT_ENOMEM;
+}
+
+static void do_cache_shrink(struct call *c)
+{
+	(void)c;
+	(void)pt_cache_shrink(world.cache);
+}
+
+static void do_shrink(struct call *c)
+{
+	(void)c;
+	(void)pt_memory_shrink(world.memory);
+}
+
+static void do_memory_stats(struct call *c)
+{
+	struct pt_memory_stats stats;
+
+	(void)c;
+	pt_memory_stats(world.memory, &stats);
+	(void)pt_node_table_frames(world.memory, 0);
+}
+
+static void do_section_add(struct call *c)
+{
+	c->err =
+	    pt_section_add(world.memory, world.absent, WORLD_SECTION, 0, world.words[c->fiber]);
+}
+
+/* Whether it is in use at the moment is for nobody to say. */
+static void do_section_remove(struct call *c)
+{
+	c->err = pt_section_remove(world.memory, world.spare);
+	if (c->err == -PT_EBUSY)
+		c->err = 0;
+}
+
+static void do_boot_keep(struct call *c)
+{
+	c->err = pt_boot_keep(world.memory, world.spare + WORLD_SECTION - 1, 1);
+	if (c->err == -PT_EBUSY)
+		c->err = 0;
+}
+
+/* As who looks at memory by frame: what it finds stays a descriptor for as long as it looks. */
+static void do_from_pa(struct call *c)
+{
+	struct pt_port port = explore_port();
+	struct ptdesc *pt;
+
+	(void)c;
+	port.section_enter(port.ctx);
+	pt = ptdesc_from_pa(world.memory, world.leaf);
+	if (pt && PT_LOAD(&pt->dead, ACQUIRE) > 1)
+		explore_fail("what was found is no descriptor", pt);
+	port.section_exit(port.ctx);
+}
+
+static void do_class_register(struct call *c)
+{
+	const struct pt_table_class one = {.size = 64,
+		.align = 64,
+		.max_pa = UINT64_MAX,
+		.empty = 7,
+		.entry_bytes = 8};
+	unsigned id = 0;
+
+	c->err = pt_class_register(world.memory, &one, &id);
+	c->out = id;
+}
+
+const struct operation memory_operations[] = {
+	{"space_init", PROMISE_POINT, TAKES_MEMORY, 0, do_space},
+	{"table", PROMISE_POINT, TAKES_MEMORY, 0, do_table},
+	{"table-defer", PROMISE_POINT, TAKES_MEMORY, 0, do_table_defer},
+	{"frames", PROMISE_POINT, TAKES_MEMORY, 0, do_frames},
+	{"object", PROMISE_POINT, TAKES_MEMORY, 0, do_object},
+	{"cache", PROMISE_POINT, TAKES_MEMORY, 0, do_cache},
+	{"cache_shrink", PROMISE_POINT, TAKES_MEMORY, 0, do_cache_shrink},
+	{"memory_shrink", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_shrink},
+	{"memory_stats", PROMISE_NONE, TAKES_MEMORY, 0, do_memory_stats},
+	{"section_add", PROMISE_POINT, TAKES_MEMORY, 0, do_section_add},
+	{"section_remove", PROMISE_POINT, TAKES_MEMORY, 0, do_section_remove},
+	{"boot_keep", PROMISE_NONE, TAKES_MEMORY, 0, do_boot_keep},
+	{"from_pa", PROMISE_POINT, TAKES_MEMORY, 0, do_from_pa},
+	{"class_register", PROMISE_POINT, TAKES_MEMORY, 0, do_class_register},
+};
+
+const unsigned memory_operation_count = sizeof(memory_operations) / sizeof(memory_operations[0]);

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=sh
+# Sourced by the suites that explore, after scripts/setup.sh and scripts/tap.sh.
+
+explorer=${release:?is set by setup.sh}/explore/tests/explore/explore
+
+explorer_is_built()
+{
+	check "clang builds the explorer" build_explore tests/explore/explore
+	"$root/tests/explore/operations" "$explorer"
+}
+
+# explore TITLE ARGS...: a line for each format and state, and one for all.
+explore()
+{
+	echo "# $1: explore $*" | sed "s/: explore $1/: explore/"
+	shift
+	"$explorer" "$@" || echo "not ok - explore $*"
+}
+
+# finds NUMBER FORMAT STATE SCENARIO WHAT: with the fault, and not without; its schedule finds it.
+finds()
+{
+	number=$1
+	what=$5
+	set -- --format "$2" --state "$3" --scenario "$4"
+	"$explorer" "$@" || return 1
+	found=$("$explorer" "$@" --fault "$number" | head -n 2)
+	echo "$found"
+	case $found in
+	*"$what"*--schedule*) ;;
+	*) return 1 ;;
+	esac
+	schedule=${found##*--schedule }
+	"$explorer" "$@" --fault "$number" --schedule "$schedule" | tail -n 1 | grep -F "$what" &&
+		"$explorer" "$@" --schedule "$schedule" | tail -n 1 | grep -x 'nothing is wrong'
+}
+
+faults_are_found()
+{
+	while read -r number format state scenario what; do
+		case $number in
+		'#') continue ;;
+		esac
+		check "D$number put back: $what, in $scenario" \
+			finds "$number" "$format" "$state" "$scenario" "$what"
+	done <"$root/tests/explore/faults.txt"
+}
