@@ -121,14 +121,13 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 }
 
 /*
- * Is a table below the root that was locked still the one that covers va: not dying, not shared, not
- * moved elsewhere, not another space's (3).
+ * Is a table below the root that was locked still the one that covers va: not dying, not shared,
+ * not moved elsewhere, not another space's (3).
  */
 static inline bool still_there(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t va)
 {
-	unsigned gone = (PT_DEFECT(54) ? 0u : pt->dead) |
-			(PT_DEFECT(56) ? 0u : pt->shared);
+	unsigned gone = (PT_DEFECT(54) ? 0u : pt->dead) | (PT_DEFECT(56) ? 0u : pt->shared);
 
 	return !gone && pt->space == space &&
 	       (ptdesc_base(pt) == (va & ~table_mask(l)) || PT_DEFECT(55));

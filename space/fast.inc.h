@@ -195,7 +195,7 @@ static inline bool clear_few(struct pt_space *space, struct ptdesc *pt, pf_entry
 		return false;
 	if (e == pf_empty(0))
 		return true;
-	if (space->flags & PT_SPACE_MMU)
+	if (space->flags & PT_SPACE_MMU && !PT_DEFECT(67))
 		e = pf_exchange(entry, pf_empty(0));
 	else if (count == 1)
 		pf_store_leaf(entry, pf_empty(0));

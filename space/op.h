@@ -38,7 +38,7 @@ struct pt_op {
 	bool mmu;                           /* an MMU may write accessed and dirty behind us */
 	bool slept;                         /* has waited for a grace period already */
 	bool truly;                         /* holds a truly shared table */
-	bool at_once; /* a flush must come before the locks are dropped (12) */
+	bool at_once;          /* a flush must come before the locks are dropped (12) */
 	bool prepare;          /* the survey saw leaves to split or tables to unshare */
 	uint8_t split_to;      /* leaves above this level are split even if the range covers them */
 	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
@@ -62,7 +62,7 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->mmu = space->flags & PT_SPACE_MMU || (other && other->flags & PT_SPACE_MMU);
 	op->slept = false;
 	op->truly = false;
-	op->at_once = space->format->flags & PT_FORMAT_BBM;
+	op->at_once = space->format->flags & PT_FORMAT_BBM && !PT_DEFECT(81);
 	op->prepare = false;
 	op->split_to = PT_MAX_LEVELS;
 	op->flush.leaves = 0;

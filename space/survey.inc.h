@@ -164,7 +164,7 @@ static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc
 	for_each_slot (l, s, t)
 		if (must_split(op, q, l, t) && anything_in(op, pt, l, t))
 			return;
-	if (op->truly && q->kind != SURVEY_SPLIT && !PT_DEFECT(67))
+	if (op->truly && q->kind != SURVEY_SPLIT)
 		return;
 	op->err = 0;
 	if (q->kind == SURVEY_SPLIT)

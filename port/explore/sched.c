@@ -248,7 +248,8 @@ void explore_point_replay(void)
 
 	if (explore.time > MAX_ACCESS)
 		explore_fail("livelock", NULL);
-	if (to != EXPLORE_MAIN)
+	/* With another defect, or none, it may have nothing to do just then. */
+	if (to != EXPLORE_MAIN && runnable(to))
 		switch_to(to);
 }
 

@@ -86,8 +86,8 @@ static bool is_another(const void *entry, uint64_t raw)
 }
 
 /*
- * Where the MMU writes that a leaf is dirty: in any leaf of its run, and so in the one that makes it
- * hardest.
+ * Where the MMU writes that a leaf is dirty: in any leaf of its run, and so in the one that makes
+ * it hardest.
  */
 static uint64_t dirty_place(uint64_t pa, unsigned level)
 {
