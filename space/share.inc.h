@@ -143,9 +143,6 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
 			parent->used--;
 			flush_below(&op, va, 2);
-			/* Not later: who shares it last hands over what it maps (16). */
-			if (!PT_DEFECT(82))
-				pt_op_flush_now(&op);
 			pt_table_lock(op.memory, pt);
 			pt_op_drop_share(&op, space, pt);
 			err = 0;
