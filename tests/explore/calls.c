@@ -161,7 +161,6 @@ static void do_share_table(struct call *c)
 
 static void do_unshare_table(struct call *c)
 {
-	mmu_gives_up(c->space);
 	c->err = pt_unshare_table(c->space, world_va(c->page));
 }
 

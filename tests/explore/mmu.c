@@ -43,7 +43,6 @@ struct mmu {
 	uint8_t walked[UNITS]; /* by (pa - first) / UNIT: items that point there */
 	uint64_t pending_pa;   /* being written: it is so when the next call comes; 0: none */
 	size_t pending_size;
-	unsigned gave_up; /* spaces, a bit each */
 };
 
 static struct mmu mmu;
@@ -370,7 +369,6 @@ static void watch_begin(void)
 	memcpy(mmu.table, at_first.table, at_first.tables * sizeof(struct table));
 	memcpy(mmu.walked, at_first.walked, sizeof(mmu.walked));
 	mmu.pending_pa = 0;
-	mmu.gave_up = 0;
 	mmu_walkers_begin();
 }
 
@@ -452,19 +450,6 @@ static bool is_true(const struct item *it)
 	return !is_leaf(it) || !(it->entry.flags & ~e.flags & held);
 }
 
-void mmu_gives_up(const struct pt_space *space)
-{
-	mmu.gave_up |= 1u << (space - world.space);
-}
-
-/* Does it matter that an item is held when a space hands over what it maps. */
-static bool may_not_hold(const struct item *it, const struct pt_space *space)
-{
-	if (&world.space[it->space] == space)
-		return true;
-	return mmu.gave_up >> it->space & 1 && !is_true(it);
-}
-
 void mmu_released(const struct call *call, const struct pt_run *run)
 {
 	if (!on || explore_self() == EXPLORE_MAIN)
@@ -474,7 +459,7 @@ void mmu_released(const struct call *call, const struct pt_run *run)
 	for (unsigned i = 0; i < mmu.items; i++) {
 		const struct item *it = &mmu.item[i];
 
-		if (is_leaf(it) && may_not_hold(it, call->space) &&
+		if (is_leaf(it) && &world.space[it->space] == call->space &&
 		    it->pa < run->pa.v + run->size && run->pa.v < it->pa + (it->last - it->va) + 1)
 			explore_fail(it->held & CPUS ? "memory is handed over that a TLB holds"
 						     : "memory is handed over that an IOTLB holds",

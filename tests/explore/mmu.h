@@ -36,9 +36,6 @@ void mmu_learn(void);
 /* No MMU runs a space any more, which may go. */
 void mmu_stop(unsigned space);
 
-/* A space lets go of what it maps without being told: who else has that hands it over. */
-void mmu_gives_up(const struct pt_space *space);
-
 /* A call hands memory over; a call says that memory is dirty. */
 void mmu_released(const struct call *call, const struct pt_run *run);
 void mmu_told_dirty(const struct call *call, uint64_t pa, uint64_t size);
