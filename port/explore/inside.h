@@ -46,7 +46,7 @@ void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
 /* Vector clocks. race.c */
-void race_begin(unsigned fibers);
+void race_begin(unsigned count);
 void race_plain(size_t offset, size_t size, bool write);
 void race_atomic(size_t offset, size_t size, enum atomic_kind kind, int order);
 void race_fence(int order);

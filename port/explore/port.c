@@ -14,9 +14,9 @@ struct port_state {
 };
 
 static unsigned main_cpu;
-static char *arena;
-static size_t arena_size;
-static uint64_t arena_pa;
+static char *memory;
+static size_t memory_size;
+static uint64_t memory_pa;
 
 static struct port_state *state(void)
 {
@@ -33,11 +33,11 @@ void explore_port_cpu(unsigned cpu)
 	main_cpu = cpu;
 }
 
-void explore_port_arena(char *start, size_t size, uint64_t first_pa)
+void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
 {
-	arena = start;
-	arena_size = size;
-	arena_pa = first_pa;
+	memory = arena;
+	memory_size = size;
+	memory_pa = first_pa;
 }
 
 static unsigned cpu_pin(void *ctx, bool irq)
@@ -81,15 +81,15 @@ static void section_exit(void *ctx)
 static void *phys_to_virt(void *ctx, pt_pa pa)
 {
 	(void)ctx;
-	if (pa.v - arena_pa >= arena_size)
+	if (pa.v - memory_pa >= memory_size)
 		explore_fail("a table where there is no memory", NULL);
-	return arena + (pa.v - arena_pa);
+	return memory + (pa.v - memory_pa);
 }
 
 static pt_pa virt_to_phys(void *ctx, const void *address)
 {
 	(void)ctx;
-	return pt_make_pa((uint64_t)((const char *)address - arena) + arena_pa);
+	return pt_make_pa((uint64_t)((const char *)address - memory) + memory_pa);
 }
 
 static bool is_another(const void *address, uint64_t value)
