@@ -50,7 +50,7 @@ void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
 /* Vector clocks. race.c */
-void race_begin(unsigned fibers);
+void race_begin(unsigned count);
 void race_plain(size_t offset, size_t size, bool write);
 void race_atomic(size_t offset, size_t size, enum atomic_kind kind, int order);
 void race_fence(int order);
@@ -123,6 +123,12 @@ static inline uint64_t watched(size_t offset)
 	return offset - explore.arena + explore.arena_pa;
 }
 
+static inline void tell_watcher(size_t offset, size_t size)
+{
+	if (watched(offset))
+		explore.watch->write(watched(offset), size);
+}
+
 /* Comes before each access to the block; true: it conflicts, and race.c wants to know of it. */
 static inline bool before_access(size_t offset, size_t size, bool write, bool decide,
     const char *what, const void *pc)
@@ -142,8 +148,8 @@ static inline bool before_access(size_t offset, size_t size, bool write, bool de
 		explore_tell(offset, size, what, pc);
 	if (conflict && decide && !explore.replay)
 		explore_point();
-	if (write && watched(offset))
-		explore.watch->write(watched(offset), size);
+	if (write)
+		tell_watcher(offset, size);
 	return conflict;
 }
 

@@ -15,7 +15,7 @@ struct port_state {
 };
 
 static unsigned main_cpu;
-static char *arena;
+static char *memory;
 
 static struct port_state *state(void)
 {
@@ -32,10 +32,10 @@ void explore_port_cpu(unsigned cpu)
 	main_cpu = cpu;
 }
 
-void explore_port_arena(char *start, size_t size, uint64_t first_pa)
+void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
 {
-	arena = start;
-	explore.arena = block_offset(start);
+	memory = arena;
+	explore.arena = block_offset(arena);
 	explore.arena_size = size;
 	explore.arena_pa = first_pa;
 }
@@ -83,13 +83,13 @@ static void *phys_to_virt(void *ctx, pt_pa pa)
 	(void)ctx;
 	if (pa.v - explore.arena_pa >= explore.arena_size)
 		explore_fail("a table where there is no memory", NULL);
-	return arena + (pa.v - explore.arena_pa);
+	return memory + (pa.v - explore.arena_pa);
 }
 
 static pt_pa virt_to_phys(void *ctx, const void *address)
 {
 	(void)ctx;
-	return pt_make_pa((uint64_t)((const char *)address - arena) + explore.arena_pa);
+	return pt_make_pa((uint64_t)((const char *)address - memory) + explore.arena_pa);
 }
 
 uint64_t explore_port_pa(const void *address)

@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # Sourced by the suites that explore, after scripts/setup.sh and scripts/tap.sh.
 
+root=${root:?is set by ./test}
 explorer=${release:?is set by setup.sh}/explore/tests/explore/explore
 
 explorer_is_built()

@@ -48,11 +48,12 @@ static int list;
 static int fault;
 
 static const struct poptOption options[] = {
-	{"format", 0, POPT_ARG_STRING, &format_name, 0, "fake8, fake8-soft or fake4", "F"},
-	{"state", 0, POPT_ARG_STRING, &state_name, 0, "what the space holds at first", "S"},
-	{"scenario", 0, POPT_ARG_STRING, &scenario_text, 0, "one scenario", "A/B/REL"},
-	{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it, told", "S"},
-	{"fail", 0, POPT_ARG_STRING, &fail_text, 0,
+	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0, "fake8, fake8-soft or fake4", "F"},
+	{"state", 0, POPT_ARG_STRING, (void *)&state_name, 0, "what the space holds at first", "S"},
+	{"scenario", 0, POPT_ARG_STRING, (void *)&scenario_text, 0, "one scenario", "A/B/REL"},
+	{"schedule", 0, POPT_ARG_STRING, (void *)&schedule_text, 0, "one schedule of it, told",
+		"S"},
+	{"fail", 0, POPT_ARG_STRING, (void *)&fail_text, 0,
 		"with --schedule: allocation N fails; N+: and all after it", "N"},
 	{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions; 2", "N"},
 	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},

@@ -139,19 +139,19 @@ static bool clash(const struct item *a, const struct item *b)
 	return a->level == b->level && (is_leaf(a) != is_leaf(b) || a->pa != b->pa);
 }
 
-static void add_item(const struct item *new)
+static void add_item(const struct item *given)
 {
 	struct item *it;
 
 	for (unsigned i = 0; i < mmu.items && world.format->flags & PT_FORMAT_BBM; i++)
-		if (clash(&mmu.item[i], new))
+		if (clash(&mmu.item[i], given))
 			explore_fail("made before the old entry was broken", NULL);
 	if (mmu.items == ITEMS) {
 		explore_fail("more is cached than there is room for", NULL);
 		return;
 	}
 	it = &mmu.item[mmu.items++];
-	*it = *new;
+	*it = *given;
 	if (!is_leaf(it))
 		for (uint64_t at = 0; at < table_bytes(it->level - 1u); at += UNIT)
 			mmu.walked[unit_of(it->pa + at)]++;
@@ -159,44 +159,61 @@ static void add_item(const struct item *new)
 
 static void cache_table(const struct item *parent);
 
+/* A leaf of a run translates for all of it. */
+static void widen(struct item *it)
+{
+	uint64_t run;
+
+	if (!is_leaf(it) || !it->entry.run)
+		return;
+	run = (UINT64_C(1) << (mmu_shift(it->level) + format->run_shift[it->level])) - 1;
+	it->pa -= it->va & run;
+	it->va &= ~run;
+	it->last |= run;
+}
+
+static bool same(const struct item *a, const struct item *b)
+{
+	return a->space == b->space && a->level == b->level && a->va == b->va && a->pa == b->pa &&
+	       a->entry.kind == b->entry.kind && a->entry.flags == b->entry.flags &&
+	       a->entry.format == b->entry.format && a->entry.run == b->entry.run;
+}
+
+/* Adds an item to what is cached; false: all who may hold it did so already. */
+static bool hold(const struct item *it)
+{
+	for (unsigned i = 0; i < mmu.items; i++) {
+		struct item *known = &mmu.item[i];
+
+		if (same(known, it)) {
+			bool more = it->held & ~known->held;
+
+			known->held |= it->held;
+			return more;
+		}
+	}
+	add_item(it);
+	return true;
+}
+
 /* Caches what an entry of a table says. level: of the entry. */
 static void cache_entry(const struct item *parent, uint64_t va, unsigned level, uint64_t raw)
 {
-	struct item new = {.va = va,
+	struct item it = {.va = va,
 		.last = va + (UINT64_C(1) << mmu_shift(level)) - 1,
 		.entry = mmu_decode(raw, level),
 		.space = parent->space,
 		.level = (uint8_t)level,
 		.held = parent->held};
 
-	new.pa = new.entry.pa;
-	if (new.entry.kind == REF_INVALID)
+	it.pa = it.entry.pa;
+	if (it.entry.kind == REF_INVALID)
 		explore_fail("an entry that the manual does not know", NULL);
-	if (new.entry.kind != REF_LEAF &&new.entry.kind != REF_TABLE)
+	if (it.entry.kind != REF_LEAF && it.entry.kind != REF_TABLE)
 		return;
-	if (is_leaf(&new) && new.entry.run) {
-		uint64_t run = (UINT64_C(1) << (mmu_shift(level) + format->run_shift[level])) - 1;
-
-		new.pa -= new.va & run;
-		new.va &= ~run;
-		new.last |= run;
-	}
-	for (unsigned i = 0; i < mmu.items; i++) {
-		struct item *it = &mmu.item[i];
-
-		if (it->space != new.space || it->level != level || it->va != new.va ||
-		    it->pa != new.pa || memcmp(&it->entry, &new.entry, sizeof(new.entry)) != 0)
-			continue;
-		if ((it->held | new.held) == it->held)
-			return;
-		it->held |= new.held;
-		if (!is_leaf(it))
-			cache_table(&new);
-		return;
-	}
-	add_item(&new);
-	if (!is_leaf(&new))
-		cache_table(&new);
+	widen(&it);
+	if (hold(&it) && !is_leaf(&it))
+		cache_table(&it);
 }
 
 /* Caches all that a cached entry leads to. A copy: items move. */
@@ -328,12 +345,8 @@ static void watch_table_event(uint64_t pa, bool start)
 	if (!t)
 		return;
 	t->live = false;
-	for (unsigned i = 0; i < mmu.items; i++)
-		if (!is_leaf(&mmu.item[i]) && mmu.item[i].pa == pa)
-			explore_fail(mmu.item[i].level == format->levels
-					 ? "a root is freed"
-					 : "a table is freed that a walk cache holds",
-			    NULL);
+	if (mmu.walked[unit_of(pa)])
+		explore_fail("a table is freed that a walk cache holds", NULL);
 }
 
 static void watch_write(uint64_t pa, size_t size)

@@ -120,6 +120,18 @@ static bool walks(const struct operation *op)
 	return is(op, "mmu_read") || is(op, "mmu_write");
 }
 
+/* MMUs walk beside calls on spaces, and only where they write bits is that of interest. */
+static bool mmu_fits(const struct scenario *s)
+{
+	unsigned walkers = walks(s->op[0]) + walks(s->op[1]);
+
+	if (!mmu_on())
+		return !walkers;
+	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
+		return false;
+	return walkers == 0 || (walkers == 1 && world.format->flags & PT_FORMAT_MMU_AD);
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
 	if (s->other && !other_fits(s, state))
@@ -127,12 +139,7 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* The second space that is destroyed is the one that a third call copies into. */
 	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
-	if (mmu_on() && (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY))
-		return false;
-	if (walks(s->op[0]) && walks(s->op[1]))
-		return false;
-	if ((walks(s->op[0]) || walks(s->op[1])) &&
-	    !(mmu_on() && world.format->flags & PT_FORMAT_MMU_AD))
+	if (!mmu_fits(s))
 		return false;
 	if (s->place[0].pages)
 		return true;
