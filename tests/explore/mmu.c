@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What TLBs and walk caches may hold. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/defects.h"
 #include "core/memory.h"
@@ -157,7 +155,7 @@ static void add_item(const struct item *given)
 			mmu.walked[unit_of(it->pa + at)]++;
 }
 
-static void cache_table(const struct item *parent);
+static void cache_table(const struct item *it);
 
 /* A leaf of a run translates for all of it. */
 static void widen(struct item *it)
@@ -385,13 +383,13 @@ static void watch_begin(void)
 	mmu_walkers_begin();
 }
 
-void mmu_watch(bool want)
+void mmu_watch(bool wanted)
 {
 	static const struct explore_watch watch = {watch_begin, watch_write, watch_update,
 		watch_load, watch_table_event, watch_flush};
 
-	on = want;
-	explore_watch(want ? &watch : NULL);
+	on = wanted;
+	explore_watch(wanted ? &watch : NULL);
 }
 
 bool mmu_on(void)

@@ -27,7 +27,7 @@ enum mmu_fault {
 };
 
 /* Begins and ends to watch: before world_make, for ports are made there. */
-void mmu_watch(bool on);
+void mmu_watch(bool wanted);
 bool mmu_on(void);
 
 /* What spaces map at first, and which tables there are: after world_make. */

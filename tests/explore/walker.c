@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* MMUs that write accessed and dirty bits, and what becomes of what was written to memory. */
-#include <string.h>
 
 #include "core/memory.h"
 #include "tests/explore/mmu_inside.h"
