@@ -138,31 +138,6 @@ static inline bool concerns(struct change *c, pf_entry e, unsigned l)
 	return c->what != CHANGE_CLEAN || pf_dirty(e, l);
 }
 
-/* Has an MMU noted in any leaf of the run around entry that one of them is dirty. */
-static bool is_run_dirty(const pf_entry *entry, unsigned l, uint64_t va)
-{
-	const pf_entry *first = entry - ((va & run_mask(l)) >> pf_shift(l));
-
-	for (unsigned i = 0; i < 1u << pf_run_shift(l); i++)
-		if (pf_dirty(pf_load_locked(&first[i]), l))
-			return true;
-	return false;
-}
-
-/*
- * Must the run of a leaf be taken apart: it becomes another mapping; or it is to be cleaned, all of
- * it at once, so that nothing is noted for a leaf in one that was looked at before.
- */
-static inline bool must_break_run(const struct pt_op *op, const struct change *c, pf_entry e,
-    const pf_entry *entry, unsigned l, uint64_t va)
-{
-	if (!pf_run_shift(l) || !pf_is_leaf(e, l) || !pf_run(e, l))
-		return false;
-	if (c->what == CHANGE_CLEAN)
-		return op->mmu && is_run_dirty(entry, l, va);
-	return must_break(c, e, l);
-}
-
 /* Changes leaves one by one, until told to end. */
 static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
     struct pt_range r)
@@ -171,15 +146,12 @@ static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, u
 		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 		pf_entry e = pf_load_locked(entry);
 
-		/* Judged by what was seen before: an MMU may mark it dirty at any moment. */
-		if (must_break_run(op, c, e, entry, l, s.va)) {
-			break_run(op, pt, l, s.va);
-			e = pf_load_locked(entry);
-		}
 		if (!concerns(c, e, l))
 			continue;
 		if (c->fn && !add_dirty(c, e, l, s.va))
 			return;
+		if (pf_run_shift(l) && must_break(c, e, l) && pf_run(e, l))
+			break_run(op, pt, l, s.va);
 		change_leaf(op, c, entry, l, s.va);
 		if (c->bytes)
 			*c->bytes += slot_mask(l) + 1;

@@ -23,26 +23,6 @@ static inline bool in_a_run(const struct pt_op *op, const struct ptdesc *pt, uns
 }
 
 /*
- * An MMU notes in any leaf of a run what it did to all of it: gives each leaf among n entries the
- * accessed and dirty bits that one has (19). Software notes it where it belongs.
- */
-static void spread_noted(const struct pt_op *op, pf_entry *e, unsigned l, unsigned n)
-{
-	bool accessed = false;
-	bool dirty = false;
-
-	if (!op->mmu || PT_DEFECT(79))
-		return;
-	for (unsigned i = 0; i < n; i++) {
-		accessed |= pf_is_leaf(e[i], l) && pf_accessed(e[i], l);
-		dirty |= pf_is_leaf(e[i], l) && pf_dirty(e[i], l);
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (pf_is_leaf(e[i], l))
-			e[i] = pf_set_ad(e[i], l, accessed, dirty);
-}
-
-/*
  * Takes the contiguous run around va apart. All of it is busy in between: an MMU must not see one
  * entry marked and its neighbour not.
  */
@@ -55,7 +35,6 @@ static void break_run(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t 
 
 	for (unsigned i = 0; i < n; i++)
 		old[i] = take(op, &entry[i], pf_busy(l));
-	spread_noted(op, old, l, n);
 	pt_op_flush(op, start, start | run_mask(l), l, false);
 	if (PF_BBM)
 		pt_op_flush_now(op);

@@ -8,19 +8,6 @@ static inline void gather_alike(struct pt_op *op, pf_entry e, unsigned l, unsign
 	    pf_dirty(e, l));
 }
 
-/* Adds the memory of a run, of which entry is the first leaf, to the gather. */
-static void gather_run(struct pt_op *op, const pf_entry *entry, unsigned l)
-{
-	unsigned n = 1u << pf_run_shift(l);
-	pf_entry e[RUN_MAX];
-
-	for (unsigned i = 0; i < n; i++)
-		e[i] = pf_load_locked(&entry[i]);
-	spread_noted(op, e, l, n);
-	for (unsigned i = 0; i < n; i++)
-		gather_alike(op, e[i], l, 1);
-}
-
 /*
  * Adds the leaves among count entries of a table that nobody changes to the gather. still: no MMU
  * sets bits in them either.
@@ -34,11 +21,6 @@ static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigne
 		n = 1;
 		if (!pf_is_leaf(e, l))
 			continue;
-		if (op->mmu && pf_run_shift(l) && pf_run(e, l)) {
-			n <<= pf_run_shift(l);
-			gather_run(op, entry, l);
-			continue;
-		}
 		n = count_alike(entry, l, count, still);
 		gather_alike(op, e, l, n);
 	}
@@ -173,7 +155,6 @@ static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 
 	for (unsigned i = 0; i < n; i++)
 		old[i] = pf_exchange(&entry[i], pf_empty(l));
-	spread_noted(op, old, l, n);
 	for (unsigned i = 0; i < n; i++)
 		gather_alike(op, old[i], l, 1);
 	return n;
