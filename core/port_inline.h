@@ -8,6 +8,7 @@
 
 #include <ptdesc/atomic.h>
 #include <ptdesc/port.h>
+#include "core/defects.h"
 
 #ifdef PT_PORT_HEADER
 #include PT_PORT_HEADER
@@ -25,19 +26,21 @@ static inline void port_cpu_unpin(const struct pt_port *port, bool irq)
 
 static inline void port_section_enter(const struct pt_port *port)
 {
-	port->section_enter(port->ctx);
+	if (!PT_DEFECT(62))
+		port->section_enter(port->ctx);
 }
 
 /* Enters as well, unless that would take long; false: nothing was done. */
 static inline bool port_section_try(const struct pt_port *port)
 {
-	port->section_enter(port->ctx);
+	port_section_enter(port);
 	return true;
 }
 
 static inline void port_section_exit(const struct pt_port *port)
 {
-	port->section_exit(port->ctx);
+	if (!PT_DEFECT(62))
+		port->section_exit(port->ctx);
 }
 
 static inline void *port_phys_to_virt(const struct pt_port *port, uint64_t pa)
@@ -59,7 +62,10 @@ static inline void port_lock(const struct pt_port *port, uint32_t *lock)
 static inline void port_unlock(const struct pt_port *port, uint32_t *lock)
 {
 	(void)port;
-	PT_STORE(lock, 0, RELEASE);
+	if (PT_DEFECT(69))
+		PT_STORE(lock, 0, RELAXED);
+	else
+		PT_STORE(lock, 0, RELEASE);
 }
 
 #endif

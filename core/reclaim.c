@@ -149,7 +149,7 @@ static uint64_t batches_poll(struct pt_memory *memory)
 	while (oldest_cookie(memory, &cookie)) {
 		struct pt_batch batch = {.first = NULL};
 
-		if (!memory->port.grace_done(memory->port.ctx, cookie))
+		if (!memory->port.grace_done(memory->port.ctx, cookie) && !PT_DEFECT(63))
 			break;
 		oldest_take(memory, cookie, &batch);
 		if (!batch.first)

@@ -422,7 +422,7 @@ static int copy_enter(struct pt_op *op, struct copy_end *end, enum survey_kind k
 static int copy_enter_both(struct pt_op *op, struct copy *c, struct pt_range r)
 {
 	unsigned floor = whole_level(c->from.side->space, r);
-	bool from_first = c->from.side->space->id < c->to.side->space->id;
+	bool from_first = c->from.side->space->id < c->to.side->space->id || PT_DEFECT(64);
 	int err = 0;
 
 	if (from_first)

@@ -123,23 +123,28 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 /* Dying or shared. The space's one lock does not keep those who share a table from marking it. */
 static inline bool is_gone(const struct ptdesc *pt)
 {
-	if (PT_ONE_LOCK)
-		return PT_LOAD(&pt->dead, ACQUIRE) | PT_LOAD(&pt->shared, ACQUIRE);
-	return pt->dead | pt->shared;
+	unsigned dead = PT_ONE_LOCK ? PT_LOAD(&pt->dead, ACQUIRE) : pt->dead;
+	unsigned shared = PT_ONE_LOCK ? PT_LOAD(&pt->shared, ACQUIRE) : pt->shared;
+
+	return (PT_DEFECT(54) ? 0 : dead) | (PT_DEFECT(56) ? 0 : shared);
 }
 
 /*
- * Is the table that was locked still the one that covers va: not dying, not shared, not moved
- * elsewhere, not another space's (3).
+ * Is a table below the root that was locked still the one that covers va: not dying, not shared,
+ * not moved elsewhere, not another space's (3).
  */
+static inline bool still_there(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	return !is_gone(pt) && pt->space == space &&
+	       (ptdesc_base(pt) == (va & ~table_mask(l)) || PT_DEFECT(55));
+}
+
+/* The same for any table. */
 static inline bool still_covers(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t va)
 {
-	if (is_gone(pt))
-		return false;
-	if (pt == space->root)
-		return true;
-	return pt->space == space && ptdesc_base(pt) == (va & ~table_mask(l));
+	return pt == space->root ? !pt->dead : still_there(space, pt, l, va);
 }
 
 /* Locks the cover. link says where it hangs. */

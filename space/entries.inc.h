@@ -118,7 +118,10 @@ static inline void wrote(const struct pt_op *op, const pf_entry *entry, unsigned
 /* Stores to an entry of a linked table, which the caller has locked. */
 static inline void put(const struct pt_op *op, pf_entry *entry, pf_entry e)
 {
-	pf_store(entry, e);
+	if (PT_DEFECT(75))
+		pf_store_leaf(entry, e);
+	else
+		pf_store(entry, e);
 	wrote(op, entry, 1);
 }
 
@@ -130,7 +133,7 @@ static inline pf_entry take(const struct pt_op *op, pf_entry *entry, pf_entry e)
 {
 	pf_entry old;
 
-	if (op->mmu) {
+	if (op->mmu && !PT_DEFECT(67)) {
 		old = pf_exchange(entry, e);
 	} else {
 		old = pf_load_locked(entry);
@@ -160,7 +163,7 @@ static inline pf_entry put_over(struct pt_op *op, pf_entry *entry, unsigned l, u
 {
 	pf_entry old;
 
-	if (!PF_BBM)
+	if (!PF_BBM || PT_DEFECT(80))
 		return take(op, entry, e);
 	old = take(op, entry, pf_busy(l));
 	if (pf_is_table(old, l))

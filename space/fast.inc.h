@@ -25,10 +25,7 @@ PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struc
 		return NULL;
 	pt = desc_at(space->memory, path->pa);
 	pt_table_lock(space->memory, pt_guard(space, pt));
-	/* As still_covers, but that it is no root. */
-	if (__builtin_expect(!is_gone(pt) && pt->space == space &&
-				 ptdesc_base(pt) == (va & ~table_mask(0)),
-		1))
+	if (__builtin_expect(still_there(space, pt, 0, va), 1))
 		return pt;
 	pt_table_unlock(space->memory, pt_guard(space, pt));
 	path->l = PT_MAX_LEVELS;
@@ -174,7 +171,8 @@ static bool unlink_leaf(struct pt_space *space, const struct link *link, const s
 
 	pt_table_lock(space->memory, pt_guard(space, parent));
 	e = pf_load_locked(entry);
-	if (!parent->dead && pf_is_table(e, 1) && pf_table_pa(e, 1) == table_pa(pt, 0)) {
+	if ((!parent->dead && pf_is_table(e, 1) && pf_table_pa(e, 1) == table_pa(pt, 0)) ||
+	    PT_DEFECT(60)) {
 		pf_store(entry, pf_empty(1));
 		write_back(space->memory, entry, 1);
 		parent->used--;
@@ -197,7 +195,7 @@ static inline bool clear_few(struct pt_space *space, struct ptdesc *pt, pf_entry
 		return false;
 	if (e == pf_empty(0))
 		return true;
-	if (space->flags & PT_SPACE_MMU)
+	if (space->flags & PT_SPACE_MMU && !PT_DEFECT(67))
 		e = pf_exchange(entry, pf_empty(0));
 	else if (count == 1)
 		pf_store_leaf(entry, pf_empty(0));

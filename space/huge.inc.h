@@ -75,10 +75,12 @@ static int collapse_entry(struct pt_op *op, struct pt_side *side, struct ptdesc 
 		return 0;
 	}
 	before_stores(op);
-	put(op, entry, pf_busy(l));
+	put(op, entry, PT_DEFECT(68) ? pf_empty(l) : pf_busy(l));
 	flush_below(op, va, l);
 	pt_op_flush_now(op);
 	put(op, entry, with_ad(op, child, l - 1, leaf));
+	for (unsigned i = 0; PT_DEFECT(61) && i < 1u << pf_bits(l - 1); i++)
+		put(op, table_of(op->memory, child, l - 1) + i, pf_empty(l - 1));
 	PT_STORE(&child->dead, 1, RELEASE);
 	pt_op_unlinked(op, child);
 	if (l == 1 && op->flags & PT_DEPOSIT)

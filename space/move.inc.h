@@ -258,13 +258,16 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 		prepare(op, &target, m->top, m->top_level, to);
 	}
 	m->counting = false;
+	op->at_once = !PT_DEFECT(78);
 	port_lock(&op->memory->port, &space->move_lock);
-	PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);
+	if (!PT_DEFECT(65))
+		PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);
 	move_range(op, m, m->top, m->top_level, from);
 	/* Not before: one that the source leaves empty may be the target's as well. */
 	if (!(op->flags & PT_KEEP_TABLES))
 		prune_range(op, m->top, m->top_level, from, all);
-	PT_FETCH_ADD(&space->move_seq, 1, RELEASE);
+	if (!PT_DEFECT(65))
+		PT_FETCH_ADD(&space->move_seq, 1, RELEASE);
 	port_unlock(&op->memory->port, &space->move_lock);
 }
 

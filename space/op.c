@@ -38,6 +38,8 @@ void pt_op_unlock_all(struct pt_op *op)
 {
 	struct ptdesc *next;
 
+	if (op->at_once)
+		pt_op_flush_now(op);
 	if (op->shared_held)
 		pt_table_unlock(op->memory, op->shared);
 	op->shared_held = false;
@@ -198,8 +200,6 @@ void pt_op_try_reserve(struct pt_op *op)
 
 int pt_op_reserve(struct pt_op *op)
 {
-	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
-		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	pt_op_flush_now(op);
 	hand_over(op, NULL);
@@ -244,9 +244,6 @@ void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct pt
 	struct ptdesc *next;
 
 	note_loaded_roots(op);
-	/* Where a break comes before each make, nobody may fill the slots before the flush (20). */
-	if (op->side[0].space->format->flags & PT_FORMAT_BBM)
-		pt_op_flush_now(op);
 	pt_op_unlock_all(op);
 	if (PT_DEFECT(31)) /* freed before the flush */
 		hand_over(op, harvest);

@@ -42,6 +42,7 @@ struct pt_op {
 	bool shared_held;                   /* and its lock is held, the last of all (16) */
 	struct ptdesc *shared;              /* a truly shared table that the operation changes */
 	bool stores;                        /* the second phase: no table is locked any more (6) */
+	bool at_once;          /* a flush must come before the locks are dropped (12) */
 	bool prepare;          /* the survey saw leaves to split or tables to unshare */
 	uint8_t split_to;      /* leaves above this level are split even if the range covers them */
 	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
@@ -68,6 +69,7 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->shared = NULL;
 	op->shared_held = false;
 	op->stores = false;
+	op->at_once = space->format->flags & PT_FORMAT_BBM && !PT_DEFECT(81);
 	op->prepare = false;
 	op->split_to = PT_MAX_LEVELS;
 	op->flush.leaves = 0;
@@ -205,7 +207,7 @@ static inline void pt_op_gather(struct pt_op *op, uint64_t pa, uint64_t size, bo
  */
 void pt_op_end(struct pt_op *op, void (*harvest)(struct pt_op *, const struct ptdesc *));
 
-/* Unlocks everything; a conflict or a cover that emptied. */
+/* Flushes, if that cannot wait, and unlocks everything; a conflict or a cover that emptied. */
 void pt_op_unlock_all(struct pt_op *op);
 
 /* Takes a table that stays out of the account of a space that leaves it. Its lock is held. */

@@ -99,7 +99,8 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 	if (PT_DEFECT(1)) /* made of plain pages, whose words say nothing of a table */
 		PT_STORE(&pt_page_of(op->memory, ptdesc_pfn(pt))->memdesc.v, MEMDESC_PLAIN,
 		    RELEASE);
-	pt_op_hold_new(op, side, pt);
+	if (!PT_DEFECT(58))
+		pt_op_hold_new(op, side, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
 	if (PF_BBM) {
 		old = take(op, entry, pf_busy(l));
@@ -114,19 +115,41 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 		while (!pf_replace(entry, &old, link));
 		wrote(op, entry, 1);
 		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+		op->at_once = !PT_DEFECT(76);
 	}
 	return pt;
+}
+
+/* What 15 says is wrong: the last who shares a table goes on in it. */
+static bool take_over(struct pt_op *op, struct pt_space *space, struct ptdesc *shared)
+{
+	pt_table_lock(op->memory, shared);
+	if (shared->pt_share_count != 1) {
+		pt_table_unlock(op->memory, shared);
+		return false;
+	}
+	shared->pt_share_count = 0;
+	if (shared->space != space)
+		pt_account_move(op->memory, shared, NULL, &space->account);
+	shared->space = space;
+	PT_STORE(&shared->shared, 0, RELEASE);
+	pt_op_hold(op, shared);
+	return true;
 }
 
 /* Gives this space a copy of its own of a shared leaf table; the shared one stays as it is (15). */
 static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc *parent, unsigned l,
     uint64_t va, struct ptdesc *shared)
 {
-	struct ptdesc *pt = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
-	pf_entry *to = table_of(op->memory, pt, l - 1);
 	const pf_entry *from = table_of(op->memory, shared, l - 1);
 	unsigned n = 1u << pf_bits(l - 1);
+	struct ptdesc *pt;
+	pf_entry *to;
 
+	if (PT_DEFECT(66) && take_over(op, side->space, shared))
+		return;
+	pt = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
+	to = table_of(op->memory, pt, l - 1);
 	for (unsigned i = 0; i < n; i++)
 		to[i] = pf_raw(pf_load(&from[i]));
 	pt->used = shared->used;
@@ -136,6 +159,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
 	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	op->at_once = !PT_DEFECT(77);
 	pt_table_lock(op->memory, shared);
 	pt_op_drop_share(op, side->space, shared);
 }
@@ -202,5 +226,7 @@ static int enter_range(struct pt_op *op, struct survey *q, struct pt_range r, un
 	before_stores(op);
 	if (op->prepare)
 		prepare(op, q, *pt, *level, r);
+	if (PT_DEFECT(57))
+		pt_op_unlock_all(op);
 	return 0;
 }

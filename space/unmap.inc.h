@@ -295,10 +295,12 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	pf_entry e;
 
 	PT_STORE(&pt->dead, 1, RELEASE);
-	pt_op_unlock_all(op);
+	if (!PT_DEFECT(59))
+		pt_op_unlock_all(op);
 	pt_op_lock(op, side, parent);
 	e = pf_load_locked(link->entry);
-	if (!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l))
+	if ((!parent->dead && pf_is_table(e, l + 1) && pf_table_pa(e, l + 1) == table_pa(pt, l)) ||
+	    PT_DEFECT(60))
 		unlink_child(op, parent, l + 1, va, pt);
 	/* Nobody may link another table there before the flush (20). */
 	if (PF_BBM)

@@ -45,6 +45,23 @@ struct explore_config {
 	void (*describe)(const void *address, char *text, size_t size);
 };
 
+/*
+ * Who watches physical memory and what the port is told, while fibers run. What was written is seen
+ * when the next call of a watcher is made: write comes before the store.
+ */
+struct explore_watch {
+	void (*begin)(void); /* an execution: the block is as it was in the snapshot */
+	void (*write)(uint64_t pa, size_t size);
+	void (*update)(uint64_t pa); /* a lock, among others: exchanged or compared and exchanged */
+	void (*load)(uint64_t pa);   /* atomic */
+	void (*table_event)(uint64_t pa, bool start);
+	/* Half of a flush: first every CPU's, then what devices keep. */
+	void (*flush)(const struct pt_flush *request, bool device);
+};
+
+/* Sets who watches; NULL: nobody, and the port has no flush and no table_event. */
+void explore_watch(const struct explore_watch *watch);
+
 /* The block: aligned, zeroed by explore_clear. */
 extern char explore_block[EXPLORE_BLOCK];
 void explore_clear(void);
@@ -87,6 +104,12 @@ uint64_t explore_time(void);
 /* An access of the port's own to a word of the block that stands for synchronisation. */
 void explore_sync(const void *word, bool write);
 
+/* The same by an MMU, to an entry. */
+void explore_mmu_access(const void *entry, size_t size, bool write);
+
+/* What is done to TLBs, or asked of them: a flush comes before or after it. */
+void explore_sync_flush(bool write);
+
 /* Lets others run until the condition holds, which depends on the block alone. */
 void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
     uint64_t value);
@@ -97,6 +120,7 @@ size_t explore_port_size(void);
 void explore_port_cpu(unsigned cpu);
 
 /* Physical memory: where it lies in the block. */
+uint64_t explore_port_pa(const void *address);
 void explore_port_arena(char *arena, size_t size, uint64_t first_pa);
 
 #endif

@@ -41,5 +41,5 @@ void fiber_prepare(unsigned fiber, void (*start)(void))
 	top -= SAVED;
 	for (unsigned i = 0; i < SAVED; i++)
 		top[i] = NULL;
-	fiber_stack[fiber] = top;
+	fiber_stack[fiber] = (void *)top;
 }

@@ -26,6 +26,10 @@ struct explore {
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
 	uint64_t time;
 	const char *failure;
+	const struct explore_watch *watch;
+	size_t arena; /* physical memory: where in the block, */
+	size_t arena_size;
+	uint64_t arena_pa; /* and from which address on */
 	struct granule granule[GRANULES];
 	uint8_t dirty[LINES];
 	uint32_t dirty_line[LINES];
@@ -46,7 +50,7 @@ void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
 /* Vector clocks. race.c */
-void race_begin(unsigned fibers);
+void race_begin(unsigned count);
 void race_plain(size_t offset, size_t size, bool write);
 void race_atomic(size_t offset, size_t size, enum atomic_kind kind, int order);
 void race_fence(int order);
@@ -111,10 +115,26 @@ static inline bool note_access(size_t offset, size_t size, bool write)
 	return found;
 }
 
+/* The address of an offset of the block that is physical memory and watched; 0: it is not. */
+static inline uint64_t watched(size_t offset)
+{
+	if (!explore.watch || offset - explore.arena >= explore.arena_size)
+		return 0;
+	return offset - explore.arena + explore.arena_pa;
+}
+
+static inline void tell_watcher(size_t offset, size_t size)
+{
+	if (watched(offset))
+		explore.watch->write(watched(offset), size);
+}
+
 /* Comes before each access to the block; true: it conflicts, and race.c wants to know of it. */
 static inline bool before_access(size_t offset, size_t size, bool write, bool decide,
     const char *what, const void *pc)
 {
+	bool conflict;
+
 	if (write)
 		mark_dirty(offset, size);
 	if (explore.current == EXPLORE_MAIN)
@@ -123,13 +143,14 @@ static inline bool before_access(size_t offset, size_t size, bool write, bool de
 	explore.time++;
 	if (explore.replay)
 		explore_point_replay();
-	if (!note_access(offset, size, write))
-		return false;
-	if (explore.tell)
+	conflict = note_access(offset, size, write);
+	if (conflict && explore.tell)
 		explore_tell(offset, size, what, pc);
-	if (decide && !explore.replay)
+	if (conflict && decide && !explore.replay)
 		explore_point();
-	return true;
+	if (write)
+		tell_watcher(offset, size);
+	return conflict;
 }
 
 #endif

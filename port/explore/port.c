@@ -11,12 +11,11 @@ struct section {
 
 struct port_state {
 	struct section section[EXPLORE_FIBERS + 1];
+	uint32_t flush; /* read and written only so that schedules have a say in when one comes */
 };
 
 static unsigned main_cpu;
-static char *arena;
-static size_t arena_size;
-static uint64_t arena_pa;
+static char *memory;
 
 static struct port_state *state(void)
 {
@@ -33,11 +32,12 @@ void explore_port_cpu(unsigned cpu)
 	main_cpu = cpu;
 }
 
-void explore_port_arena(char *start, size_t size, uint64_t first_pa)
+void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
 {
-	arena = start;
-	arena_size = size;
-	arena_pa = first_pa;
+	memory = arena;
+	explore.arena = block_offset(arena);
+	explore.arena_size = size;
+	explore.arena_pa = first_pa;
 }
 
 static unsigned cpu_pin(void *ctx, bool irq)
@@ -81,15 +81,20 @@ static void section_exit(void *ctx)
 static void *phys_to_virt(void *ctx, pt_pa pa)
 {
 	(void)ctx;
-	if (pa.v - arena_pa >= arena_size)
+	if (pa.v - explore.arena_pa >= explore.arena_size)
 		explore_fail("a table where there is no memory", NULL);
-	return arena + (pa.v - arena_pa);
+	return memory + (pa.v - explore.arena_pa);
 }
 
 static pt_pa virt_to_phys(void *ctx, const void *address)
 {
 	(void)ctx;
-	return pt_make_pa((uint64_t)((const char *)address - arena) + arena_pa);
+	return pt_make_pa((uint64_t)((const char *)address - memory) + explore.arena_pa);
+}
+
+uint64_t explore_port_pa(const void *address)
+{
+	return virt_to_phys(NULL, address).v;
 }
 
 static bool is_another(const void *address, uint64_t value)
@@ -152,6 +157,32 @@ static void grace_wait(void *ctx, uint64_t cookie)
 	race_grace_over();
 }
 
+void explore_sync_flush(bool write)
+{
+	explore_sync(&state()->flush, write);
+}
+
+static void flush(void *ctx, const struct pt_flush *request)
+{
+	(void)ctx;
+	if (explore_self() == EXPLORE_MAIN)
+		return;
+	for (unsigned device = 0; device < 2; device++) {
+		explore_sync_flush(true);
+		explore.watch->flush(request, device);
+	}
+}
+
+static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
+{
+	(void)ctx;
+	(void)size;
+	(void)level;
+	if (explore_self() != EXPLORE_MAIN)
+		explore.watch->table_event(pa.v, start);
+	return 0;
+}
+
 struct pt_port explore_port(void)
 {
 	struct pt_port port = {
@@ -167,5 +198,9 @@ struct pt_port explore_port(void)
 		.grace_wait = grace_wait,
 	};
 
+	if (explore.watch) {
+		port.flush = flush;
+		port.table_event = table_event;
+	}
 	return port;
 }

@@ -248,7 +248,8 @@ void explore_point_replay(void)
 
 	if (explore.time > MAX_ACCESS)
 		explore_fail("livelock", NULL);
-	if (to != EXPLORE_MAIN)
+	/* With another defect, or none, it may have nothing to do just then. */
+	if (to != EXPLORE_MAIN && runnable(to))
 		switch_to(to);
 }
 
@@ -268,6 +269,17 @@ void explore_sync(const void *word, bool write)
 {
 	(void)before_access(block_offset(word), sizeof(uint32_t), write, true,
 	    write ? "port writes" : "port reads", NULL);
+}
+
+void explore_mmu_access(const void *entry, size_t size, bool write)
+{
+	(void)before_access(block_offset(entry), size, write, true,
+	    write ? "MMU writes" : "MMU reads", NULL);
+}
+
+void explore_watch(const struct explore_watch *watch)
+{
+	explore.watch = watch;
 }
 
 void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
@@ -344,6 +356,8 @@ const char *explore_run(void)
 	memset(explore.count, 0, sizeof(explore.count));
 	memset(waiting, 0, sizeof(waiting));
 	race_begin(explore.config.fibers);
+	if (explore.watch)
+		explore.watch->begin();
 	if (explore.config.before)
 		explore.config.before();
 	for (unsigned f = 0; f < explore.config.fibers; f++)

@@ -95,8 +95,18 @@ static bool before(const volatile void *at, size_t size, enum atomic_kind kind, 
 	static const char *const what[] = {"atomic load", "atomic store", "atomic update"};
 	size_t offset = block_offset(at);
 
-	return offset < EXPLORE_BLOCK &&
-	       before_access(offset, size, kind != ATOMIC_LOAD, true, what[kind], pc);
+	bool tell;
+
+	if (offset >= EXPLORE_BLOCK)
+		return false;
+	tell = before_access(offset, size, kind != ATOMIC_LOAD, true, what[kind], pc);
+	if (explore.current != EXPLORE_MAIN && watched(offset)) {
+		if (kind == ATOMIC_LOAD)
+			explore.watch->load(watched(offset));
+		else if (kind == ATOMIC_UPDATE)
+			explore.watch->update(watched(offset));
+	}
+	return tell;
 }
 
 static void after(bool tell, const volatile void *at, size_t size, enum atomic_kind kind, int order)

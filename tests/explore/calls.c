@@ -3,6 +3,7 @@
 
 #include <ptdesc/kernel.h>
 #include "tests/explore/calls.h"
+#include "tests/explore/mmu.h"
 
 #define RUNS 4u
 
@@ -17,9 +18,11 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 {
 	struct call *c = ctx;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		mmu_released(c, &runs[i]);
 		for (uint64_t at = 0; at < runs[i].size; at += world_size(1))
 			c->out += (runs[i].pa.v + at) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	}
 }
 
 static void do_map(struct call *c)
@@ -108,8 +111,9 @@ static void do_walk(struct call *c)
 
 static void do_copy(struct call *c)
 {
-	c->err =
-	    pt_copy(&world.space[2], c->space, world_va(c->page), world_size(c->pages), PT_COW);
+	struct pt_space *to = &world.space[c->space == &world.space[2] ? 0 : 2];
+
+	c->err = pt_copy(to, c->space, world_va(c->page), world_size(c->pages), PT_COW);
 }
 
 static void do_copy_share(struct call *c)
@@ -165,9 +169,15 @@ static void do_age(struct call *c)
 	c->err = pt_age(c->space, world_va(c->page), world_size(c->pages), &c->out);
 }
 
+static int see_dirty(void *ctx, const struct pt_piece *piece)
+{
+	mmu_told_dirty(ctx, piece->pa.v, piece->size);
+	return 0;
+}
+
 static void do_dirty(struct call *c)
 {
-	c->err = pt_dirty(c->space, world_va(c->page), world_size(c->pages), NULL, NULL, &c->out);
+	c->err = pt_dirty(c->space, world_va(c->page), world_size(c->pages), see_dirty, c, &c->out);
 }
 
 static void do_access_fault(struct call *c)
@@ -178,6 +188,7 @@ static void do_access_fault(struct call *c)
 /* A space that may share tables with the one worked on goes. */
 static void do_destroy(struct call *c)
 {
+	mmu_stop(c->victim);
 	c->err = pt_space_destroy(&world.space[c->victim], NULL);
 }
 
@@ -263,6 +274,17 @@ static void do_lock(struct call *c)
 	port.section_exit(port.ctx);
 }
 
+/* What is no call: an MMU that walks and writes bits; where there is none, nothing. */
+static void do_mmu_read(struct call *c)
+{
+	mmu_access(c, false);
+}
+
+static void do_mmu_write(struct call *c)
+{
+	mmu_access(c, true);
+}
+
 static const struct operation operations[] = {
 	{"map", PROMISE_POINT, TAKES_PLACE, 0, do_map},
 	{"map_list", PROMISE_POINT, TAKES_PLACE, 0, do_map_list},
@@ -295,6 +317,8 @@ static const struct operation operations[] = {
 	{"space_destroy", PROMISE_POINT, TAKES_SPACE, 0, do_destroy},
 	{"space_stats", PROMISE_NONE, TAKES_SPACE, 0, do_stats},
 	{"lock", PROMISE_POINT, TAKES_SPACE, 0, do_lock},
+	{"mmu_read", PROMISE_NONE, TAKES_PLACE, 0, do_mmu_read},
+	{"mmu_write", PROMISE_NONE, TAKES_PLACE, 0, do_mmu_write},
 };
 
 #define SPACE_OPERATIONS (sizeof(operations) / sizeof(operations[0]))

@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # Sourced by the suites that explore, after scripts/setup.sh and scripts/tap.sh.
 
+root=${root:?is set by ./test}
 explorer=${release:?is set by setup.sh}/explore/tests/explore/explore
 
 explorer_is_built()
@@ -36,13 +37,36 @@ finds()
 		"$explorer" "$@" --schedule "$schedule" | tail -n 1 | grep -x 'nothing is wrong'
 }
 
+said()
+{
+	echo "$2"
+	return "$1"
+}
+
+# caught TITLE NUMBER FORMAT STATE SCENARIO WHAT: finds, counted.
+caught()
+{
+	title=$1
+	shift
+	output=$(finds "$@" 2>&1 </dev/null)
+	status=$?
+	canaries=$((${canaries:-0} + 1))
+	canaries_caught=$((${canaries_caught:-0} + (status == 0)))
+	check "$title: $5, in $4" said "$status" "$output"
+}
+
+canaries_are_counted()
+{
+	echo "# canaries: ${canaries_caught:-0} of ${canaries:-0} caught"
+}
+
 faults_are_found()
 {
 	while read -r number format state scenario what; do
 		case $number in
 		'#') continue ;;
 		esac
-		check "D$number put back: $what, in $scenario" \
-			finds "$number" "$format" "$state" "$scenario" "$what"
+		caught "D$number put back" "$number" "$format" "$state" "$scenario" "$what"
 	done <"$root/tests/explore/faults.txt"
+	canaries_are_counted
 }

@@ -47,11 +47,12 @@ static void start(job_fn job, unsigned n)
 
 static void show(struct piece *p)
 {
-	char line[512];
+	int c;
 
-	rewind(p->output);
-	while (fgets(line, sizeof(line), p->output))
-		fputs(line, stdout);
+	if (fseek(p->output, 0, SEEK_SET))
+		die("fseek");
+	while ((c = getc(p->output)) != EOF)
+		putchar(c);
 	fclose(p->output);
 	fflush(stdout);
 }

@@ -38,6 +38,7 @@ static char *schedule_text;
 static char *fail_text;
 static int bound = 2;
 static int plain;
+static int mmu;
 static int oom;
 static int deep;
 static int triples;
@@ -47,11 +48,12 @@ static int list;
 static int fault;
 
 static const struct poptOption options[] = {
-	{"format", 0, POPT_ARG_STRING, &format_name, 0, "fake8, fake8-soft or fake4", "F"},
-	{"state", 0, POPT_ARG_STRING, &state_name, 0, "what the space holds at first", "S"},
-	{"scenario", 0, POPT_ARG_STRING, &scenario_text, 0, "one scenario", "A/B/REL"},
-	{"schedule", 0, POPT_ARG_STRING, &schedule_text, 0, "one schedule of it, told", "S"},
-	{"fail", 0, POPT_ARG_STRING, &fail_text, 0,
+	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0, "fake8, fake8-soft or fake4", "F"},
+	{"state", 0, POPT_ARG_STRING, (void *)&state_name, 0, "what the space holds at first", "S"},
+	{"scenario", 0, POPT_ARG_STRING, (void *)&scenario_text, 0, "one scenario", "A/B/REL"},
+	{"schedule", 0, POPT_ARG_STRING, (void *)&schedule_text, 0, "one schedule of it, told",
+		"S"},
+	{"fail", 0, POPT_ARG_STRING, (void *)&fail_text, 0,
 		"with --schedule: allocation N fails; N+: and all after it", "N"},
 	{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions; 2", "N"},
 	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},
@@ -59,6 +61,7 @@ static const struct poptOption options[] = {
 	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
+	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
 	{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes; 2", "N"},
 	{"list", 0, POPT_ARG_NONE, &list, 0, "name the operations", NULL},
 	{"fault", 0, POPT_ARG_INT, &fault, 0, "row of docs/defects.md to put back", "N"},
@@ -190,7 +193,9 @@ static void explore_pair(const struct operation *a, const struct operation *b,
 {
 	for (unsigned r = 0; r < RELATIONS; r++) {
 		for (unsigned other = 0; other < 2; other++) {
-			struct scenario s = {{a, b}, (enum relation)r, other};
+			struct scenario s = {.op = {a, b},
+				.relation = (enum relation)r,
+				.other = other};
 
 			explore_one(&s, state, totals);
 		}
@@ -247,6 +252,8 @@ static bool explore_piece(unsigned piece, struct totals *t)
 	uint64_t x = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) + piece + 1;
 	bool good;
 
+	if (!format_name && kind->mmu != mmu)
+		return true;
 	if ((format_name && kind != &world_kind[find_kind()]) ||
 	    (state_name && state != find_state()))
 		return true;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/explore/mmu.h"
 #include "tests/explore/oracle.h"
 #include "tests/explore/scenario.h"
 
@@ -113,6 +114,24 @@ static bool on_memory_alone(const struct scenario *s)
 	return true;
 }
 
+/* Is an operation what an MMU does. */
+static bool walks(const struct operation *op)
+{
+	return is(op, "mmu_read") || is(op, "mmu_write");
+}
+
+/* MMUs walk beside calls on spaces, and only where they write bits is that of interest. */
+static bool mmu_fits(const struct scenario *s)
+{
+	unsigned walkers = walks(s->op[0]) + walks(s->op[1]);
+
+	if (!mmu_on())
+		return !walkers;
+	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
+		return false;
+	return walkers == 0 || (walkers == 1 && world.format->flags & PT_FORMAT_MMU_AD);
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
 	if (s->other && !other_fits(s, state))
@@ -120,6 +139,10 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* The second space that is destroyed is the one that a third call copies into. */
 	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
+	if (!mmu_fits(s))
+		return false;
+	if (s->place[0].pages)
+		return true;
 	/* What is mapped is nothing to them. */
 	if (state != WORLD_PAGE && on_memory_alone(s))
 		return false;
@@ -128,35 +151,73 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 
 void scenario_name(const struct scenario *s, char *text, size_t size)
 {
-	snprintf(text, size, "%s/%s%s%s/%s%s", s->op[0]->name, s->op[1]->name, s->op[2] ? "/" : "",
-	    s->op[2] ? s->op[2]->name : "", relation_name[s->relation], s->other ? "/other" : "");
+	size_t at = 0;
+
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i] && at < size; i++) {
+		const struct place *p = &s->place[i];
+
+		at += (size_t)snprintf(text + at, size - at, "%s%s", i ? "/" : "", s->op[i]->name);
+		if (p->pages && at < size)
+			at += (size_t)snprintf(text + at, size - at, "@%u+%u:%u", p->page, p->pages,
+			    p->space);
+	}
+	if (!s->place[0].pages && at < size)
+		snprintf(text + at, size - at, "/%s%s", relation_name[s->relation],
+		    s->other ? "/other" : "");
+}
+
+/* Reads OP or OP@PAGE+PAGES or OP@PAGE+PAGES:SPACE as call n. */
+static bool find_call(char *word, struct scenario *s, unsigned n)
+{
+	char *at = strchr(word, '@');
+	struct place *p = &s->place[n];
+
+	if (at) {
+		*at = 0;
+		if (sscanf(at + 1, "%u+%u:%u", &p->page, &p->pages, &p->space) < 2 || !p->pages ||
+		    p->page + p->pages > WORLD_PAGES || p->space >= WORLD_SPACES)
+			return false;
+	}
+	s->op[n] = operation_find(word);
+	return s->op[n] != NULL;
+}
+
+/* Reads the words that follow the calls. */
+static bool find_relation(const char *word, struct scenario *s, bool *placed)
+{
+	if (!strcmp(word, "other")) {
+		s->other = true;
+		return true;
+	}
+	for (unsigned r = 0; r < RELATIONS; r++) {
+		if (!strcmp(word, relation_name[r])) {
+			s->relation = (enum relation)r;
+			*placed = true;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool scenario_find(const char *text, struct scenario *s)
 {
-	char copy[128];
+	char copy[160];
 	unsigned ops = 0;
 	bool placed = false;
 
 	memset(s, 0, sizeof(*s));
 	snprintf(copy, sizeof(copy), "%s", text);
 	for (char *word = strtok(copy, "/"); word; word = strtok(NULL, "/")) {
-		const struct operation *op = operation_find(word);
-		bool known = !strcmp(word, "other");
-
-		s->other |= known;
-		for (unsigned r = 0; r < RELATIONS; r++) {
-			if (!strcmp(word, relation_name[r])) {
-				s->relation = (enum relation)r;
-				placed = known = true;
-			}
-		}
-		if (op && ops < EXPLORE_FIBERS)
-			s->op[ops++] = op;
-		else if (!known)
+		if (find_relation(word, s, &placed))
+			continue;
+		if (ops == EXPLORE_FIBERS || !find_call(word, s, ops))
 			return false;
+		ops++;
 	}
-	return ops >= 2 && placed;
+	for (unsigned i = 0; i < ops && !placed; i++)
+		if (!s->place[i].pages)
+			return false;
+	return ops >= 2;
 }
 
 /* Where the first two calls go. */
@@ -195,8 +256,13 @@ static void make_calls(const struct scenario *s)
 		if (is(c->op, "space_destroy"))
 			c->victim = ++victims;
 		c->page = calls[0].page;
-		if (call_count == 1)
+		if (s->place[call_count].pages) {
+			c->page = s->place[call_count].page;
+			c->pages = s->place[call_count].pages;
+			c->space = &world.space[s->place[call_count].space];
+		} else if (call_count == 1) {
 			place(s, &calls[0], c);
+		}
 	}
 }
 
@@ -221,6 +287,8 @@ static const char *one_execution(void)
 
 	if (failing)
 		asked = pt_memory_fail_at(world.memory, 0, false);
+	if (!wrong)
+		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
 }
 
@@ -321,5 +389,7 @@ const char *scenario_replay(const struct scenario *s, const struct explore_sched
 		wrong = explore_replay(schedule, tell);
 	if (failing)
 		(void)pt_memory_fail_at(world.memory, 0, false);
+	if (!wrong)
+		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
 }

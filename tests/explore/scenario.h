@@ -19,10 +19,18 @@ enum relation {
 
 extern const char *const relation_name[RELATIONS];
 
+/* Where one call goes, if that is not left to the relation. */
+struct place {
+	unsigned pages; /* 0: it is */
+	unsigned page;
+	unsigned space;
+};
+
 struct scenario {
 	const struct operation *op[EXPLORE_FIBERS]; /* NULL: fewer calls */
 	enum relation relation;
 	bool other; /* the second call works on the space that shares */
+	struct place place[EXPLORE_FIBERS];
 };
 
 struct totals {
@@ -48,7 +56,10 @@ unsigned scenario_flavour(const struct scenario *s);
 /* Does a scenario make sense in a state; false: it is another one over again. */
 bool scenario_fits(const struct scenario *s, enum world_state state);
 
-/* A scenario's name, as --scenario takes it. */
+/*
+ * A scenario's name, as --scenario takes it: OP/OP/RELATION or OP/OP/RELATION/other; instead of a
+ * relation each call may have its place, OP@PAGE+PAGES or OP@PAGE+PAGES:SPACE.
+ */
 void scenario_name(const struct scenario *s, char *text, size_t size);
 
 /* Its inverse; false: there is none of that name. */

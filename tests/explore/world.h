@@ -50,9 +50,10 @@ struct world_kind {
 	const char *name;
 	const struct pt_format *format;
 	uint32_t flags; /* of the spaces */
+	bool mmu;       /* MMUs are simulated: mmu.h */
 };
 
-#define WORLD_KINDS 3u
+#define WORLD_KINDS 5u
 extern const struct world_kind world_kind[WORLD_KINDS];
 
 struct world {
@@ -91,6 +92,9 @@ static inline uint64_t world_size(unsigned pages)
 {
 	return (uint64_t)pages << world.format->page_shift;
 }
+
+/* Where physical memory begins. */
+uint64_t world_first_pa(void);
 
 /* What is mapped at a page at first. */
 pt_pa world_pa(unsigned page);
