@@ -116,6 +116,7 @@ static inline int map_fast(struct pt_space *space, struct pt_range r,
 	struct link link;
 	struct path path;
 
+	pt_lock_none(space->memory, PT_STOP_ENTER_LOCKED);
 	port_section_enter(port);
 	pt = lock_leaf(space, r.va, &path, &link);
 	if (pt) {
@@ -252,6 +253,7 @@ static inline int unmap_fast(struct pt_space *space, struct pt_range r, uint32_t
 
 	c.run.size = 0;
 	c.table = NULL;
+	pt_lock_none(space->memory, PT_STOP_ENTER_LOCKED);
 	port_section_enter(port);
 	pt = lock_and_clear(space, r, &link, &c);
 	if (!pt) {
