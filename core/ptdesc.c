@@ -118,9 +118,20 @@ int pagetable_ctor(const struct pt_memory *memory, struct ptdesc *pt, struct pt_
 	return 0;
 }
 
+static void check_unlinked(const struct pt_memory *memory, const struct ptdesc *pt)
+{
+#ifdef PT_HARDENED
+	PT_ASSERT(memory, pt->state != PT_LINKED, PT_STOP_BAD_STATE, pt);
+#else
+	(void)memory;
+	(void)pt;
+#endif
+}
+
 void pagetable_dtor(const struct pt_memory *memory, struct ptdesc *pt)
 {
 	pt_table_check_live(memory, pt);
+	check_unlinked(memory, pt);
 	PT_ASSERT(memory, is_constructed(pt), PT_STOP_BAD_STATE, pt);
 	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	PT_ASSERT(memory, pt->pmd_huge_pte == NULL, PT_STOP_DEPOSIT, pt);
