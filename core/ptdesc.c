@@ -60,9 +60,7 @@ struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *addr
 /* The table whose lock guards a table that the caller knows to be there. */
 static struct ptdesc *guard_of(struct ptdesc *pt)
 {
-	const struct pt_space *space = pt->space;
-
-	return !PT_ONE_LOCK || pt->shared || !space ? pt : pt_guard(space, pt);
+	return pt->shared || !pt->space ? pt : pt_guard(pt->space, pt);
 }
 
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)

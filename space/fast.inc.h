@@ -19,6 +19,7 @@ PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struc
 
 	path->table = space->top;
 	path->pa = PARENT_IS_ROOT;
+	link->parent = PARENT_IS_ROOT;
 	link->entry = NULL;
 	go_to(space, va, 0, path, link);
 	if (path->l)

@@ -304,7 +304,7 @@ int main(int argc, char **argv)
 	printf("%s - torture %s%s: %llu operations of %u writers, %llu translations checked, %u "
 	       "readers; backlog at most %llu tables; %llu calls without memory\n",
 	    good ? "ok" : "not ok", format_name, space_flags ? " mmu" : "",
-	    (unsigned long long)(t->ops * t->writers), t->writers, (unsigned long long)t->read,
+	    (unsigned long long)t->ops * t->writers, t->writers, (unsigned long long)t->read,
 	    readers, (unsigned long long)t->backlog, (unsigned long long)t->no_memory);
 	return !good;
 }
