@@ -28,7 +28,7 @@ const char *pt_strerror(int error)
 
 void pt_stop(const struct pt_memory *memory, enum pt_stop code, const void *object)
 {
-	if (memory->port.stop)
+	if (memory && memory->port.stop)
 		memory->port.stop(memory->port.ctx, code, object);
 	__builtin_trap();
 }

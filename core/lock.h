@@ -73,6 +73,13 @@ static inline void pt_lock_none(const struct pt_memory *memory, enum pt_stop cod
 
 #endif
 
+/* Waits for a grace period that starts now: outside sections, and under no lock (12). */
+static inline void pt_grace_wait(const struct pt_memory *memory)
+{
+	pt_lock_none(memory, PT_STOP_WAIT_LOCKED);
+	memory->port.grace_wait(memory->port.ctx, memory->port.grace_start(memory->port.ctx));
+}
+
 /* A table's own lock. */
 static inline void pt_table_lock(const struct pt_memory *memory, struct ptdesc *pt)
 {

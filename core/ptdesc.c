@@ -6,11 +6,13 @@
 
 pt_pa ptdesc_pa(const struct pt_memory *memory, const struct ptdesc *pt)
 {
+	PT_ASSERT(memory, pt != NULL, PT_STOP_NOT_A_TABLE, memory);
 	return pt_make_pa(pt_table_pa(memory, pt));
 }
 
 void *ptdesc_address(const struct pt_memory *memory, const struct ptdesc *pt)
 {
+	PT_ASSERT(memory, pt != NULL, PT_STOP_NOT_A_TABLE, memory);
 	return pt_virt(memory, pt_table_pa(memory, pt));
 }
 
@@ -58,9 +60,7 @@ struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *addr
 /* The table whose lock guards a table that the caller knows to be there. */
 static struct ptdesc *guard_of(struct ptdesc *pt)
 {
-	const struct pt_space *space = pt->space;
-
-	return !PT_ONE_LOCK || pt->shared || !space ? pt : pt_guard(space, pt);
+	return pt->shared || !pt->space ? pt : pt_guard(pt->space, pt);
 }
 
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)
@@ -72,14 +72,19 @@ uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)
 
 void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt)
 {
-	struct ptdesc *guard = guard_of(pt);
+	struct ptdesc *guard;
 
+	pt_table_check_live(memory, pt);
+	PT_ASSERT(memory, pt_desc_find(memory, pt_table_pa(memory, pt)) == pt, PT_STOP_BAD_MEMDESC,
+	    pt);
+	guard = guard_of(pt);
 	pt_table_lock(memory, guard);
 	pt_lock_ordered(memory, guard);
 }
 
 void ptdesc_unlock(const struct pt_memory *memory, struct ptdesc *pt)
 {
+	pt_table_check_live(memory, pt);
 	pt_table_unlock(memory, guard_of(pt));
 }
 
@@ -91,6 +96,7 @@ static bool is_constructed(const struct ptdesc *pt)
 int pagetable_ctor(const struct pt_memory *memory, struct ptdesc *pt, struct pt_space *space,
     unsigned level, uint64_t base)
 {
+	pt_table_check_live(memory, pt);
 	PT_ASSERT(memory, level == ptdesc_level(pt) || PT_DEFECT(28), PT_STOP_BAD_LEVEL, pt);
 	if (level != ptdesc_level(pt) && !PT_DEFECT(28))
 		return -PT_EINVAL;
@@ -110,8 +116,20 @@ int pagetable_ctor(const struct pt_memory *memory, struct ptdesc *pt, struct pt_
 	return 0;
 }
 
+static void check_unlinked(const struct pt_memory *memory, const struct ptdesc *pt)
+{
+#ifdef PT_HARDENED
+	PT_ASSERT(memory, pt->state != PT_LINKED, PT_STOP_BAD_STATE, pt);
+#else
+	(void)memory;
+	(void)pt;
+#endif
+}
+
 void pagetable_dtor(const struct pt_memory *memory, struct ptdesc *pt)
 {
+	pt_table_check_live(memory, pt);
+	check_unlinked(memory, pt);
 	PT_ASSERT(memory, is_constructed(pt), PT_STOP_BAD_STATE, pt);
 	PT_ASSERT(memory, PT_LOAD(&pt->lock, RELAXED) == 0, PT_STOP_LOCKED, pt);
 	PT_ASSERT(memory, pt->pmd_huge_pte == NULL, PT_STOP_DEPOSIT, pt);
@@ -120,10 +138,44 @@ void pagetable_dtor(const struct pt_memory *memory, struct ptdesc *pt)
 	pt->pt_word &= ~((uint64_t)PTDESC_CONSTRUCTED << PT_WORD_FLAGS_AT);
 }
 
+#ifdef PT_HARDENED
+/* The lock of a table that others may know is held. */
+static void check_locked(struct ptdesc *pt)
+{
+	const struct pt_space *space = pt->space;
+
+	if (space && pt->state == PT_LINKED && pt != space->root)
+		PT_ASSERT(space->memory, PT_LOAD(&guard_of(pt)->lock, RELAXED) != 0,
+		    PT_STOP_NOT_LOCKED, pt);
+}
+
+/* What is deposited is private and empty, and goes into a table that is locked, or private. */
+static void check_deposit(struct ptdesc *pmd, const struct ptdesc *table)
+{
+	const struct pt_memory *memory = pmd->space ? pmd->space->memory : NULL;
+
+	check_locked(pmd);
+	PT_ASSERT(memory, table->state == PT_PRIVATE, PT_STOP_BAD_STATE, table);
+	PT_ASSERT(memory, table->used == 0, PT_STOP_NOT_EMPTY, table);
+}
+#else
+static void check_locked(const struct ptdesc *pt)
+{
+	(void)pt;
+}
+
+static void check_deposit(const struct ptdesc *pmd, const struct ptdesc *table)
+{
+	(void)pmd;
+	(void)table;
+}
+#endif
+
 void pt_deposit(struct ptdesc *pmd, struct ptdesc *table)
 {
 	struct ptdesc *first = pmd->pmd_huge_pte;
 
+	check_deposit(pmd, table);
 	if (!first) {
 		table->pt_list.next = table;
 		table->pt_list.prev = table;
@@ -145,6 +197,8 @@ struct ptdesc *pt_withdraw(struct ptdesc *pmd)
 
 	if (!first && !PT_DEFECT(13))
 		return NULL;
+	if (!pmd->dead)
+		check_locked(pmd);
 	pmd->pmd_huge_pte = first->pt_list.next == first ? NULL : first->pt_list.next;
 	first->pt_list.prev->pt_list.next = first->pt_list.next;
 	first->pt_list.next->pt_list.prev = first->pt_list.prev;
@@ -163,6 +217,13 @@ static void check_words(const struct pt_memory *memory, const struct ptdesc *pt)
 	for (uint64_t i = 0; i < UINT64_C(1) << ptdesc_order(pt); i++)
 		PT_ASSERT(memory, pt_desc_find(memory, pa + (i << memory->config.page_shift)) == pt,
 		    PT_STOP_BAD_MEMDESC, pt);
+}
+
+void pt_table_check_live(const struct pt_memory *memory, const struct ptdesc *pt)
+{
+	PT_ASSERT(memory, pt != NULL, PT_STOP_NOT_A_TABLE, memory);
+	PT_ASSERT(memory, pt->magic == PTDESC_MAGIC, PT_STOP_BAD_POISON, pt);
+	PT_ASSERT(memory, pt->state != PT_READY && pt->state != PT_FREED, PT_STOP_BAD_STATE, pt);
 }
 
 void pt_table_check_free(const struct pt_memory *memory, const struct ptdesc *pt)

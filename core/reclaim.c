@@ -177,7 +177,7 @@ static uint64_t wait_and_free(struct pt_memory *memory, const struct pt_batch *b
 {
 	if (!batch->first)
 		return 0;
-	memory->port.grace_wait(memory->port.ctx, grace_start(memory));
+	pt_grace_wait(memory);
 	return batch_free(memory, batch);
 }
 

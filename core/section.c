@@ -4,7 +4,7 @@
  * word that was never touched costs nothing: all frames of a new section are one free block, whose
  * head is one word.
  */
-#include "core/memory.h"
+#include "core/lock.h"
 
 size_t pt_section_size(const struct pt_config *config)
 {
@@ -119,8 +119,7 @@ int pt_section_remove(struct pt_memory *memory, pt_pfn first)
 	port_unlock(&memory->port, &memory->lock);
 	/* Readers by pfn may still look into the words, which go back to the caller now. */
 	if (!error)
-		memory->port.grace_wait(memory->port.ctx,
-		    memory->port.grace_start(memory->port.ctx));
+		pt_grace_wait(memory);
 	return error;
 }
 

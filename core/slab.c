@@ -5,6 +5,7 @@
  * use for as long as the slab exists: there the recursion of seed 001 (0/7) ends.
  */
 #include "core/defects.h"
+#include "core/lock.h"
 #include "core/table.h"
 
 #define LEAST_OBJECTS 8u
@@ -428,8 +429,7 @@ uint64_t pt_cache_shrink(struct pt_cache *cache)
 	uint64_t frames = 0;
 
 	if (slab && cache->flags & PT_CACHE_TYPE_STABLE)
-		memory->port.grace_wait(memory->port.ctx,
-		    memory->port.grace_start(memory->port.ctx));
+		pt_grace_wait(memory);
 	(void)pt_pin(memory);
 	while (slab) {
 		struct pt_slab *next = slab->next;

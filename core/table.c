@@ -501,6 +501,7 @@ void pagetable_free_addr(struct pt_memory *memory, void *table, struct pt_accoun
 		memdesc_free_pages(memory, ptdesc_pfn(pt), ptdesc_order(pt));
 		return;
 	}
+	PT_ASSERT(memory, !pt || ptdesc_address(memory, pt) == table, PT_STOP_INTERIOR, pt);
 	if (pt || PT_DEFECT(15))
 		pagetable_free(memory, pt, owner);
 }

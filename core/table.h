@@ -56,7 +56,16 @@ PT_MUST_CHECK bool pt_table_empty(const struct pt_memory *memory, const struct p
 
 /* Stops unless pt is a live table that may be freed: private or unlinked, whole, let go of. */
 void pt_table_check_free(const struct pt_memory *memory, const struct ptdesc *pt);
+
+/* Stops unless pt is a table that is in use, or waits for its grace period. */
+void pt_table_check_live(const struct pt_memory *memory, const struct ptdesc *pt);
 #else
+static inline void pt_table_check_live(const struct pt_memory *memory, const struct ptdesc *pt)
+{
+	(void)memory;
+	(void)pt;
+}
+
 static inline void pt_table_check_free(const struct pt_memory *memory, const struct ptdesc *pt)
 {
 	(void)memory;

@@ -124,6 +124,13 @@ build_tsan()
 		-Dformats=x86_64,i386-pae,arm64-4k-48,riscv-sv39,fake8,fake4 -- "$@"
 }
 
+# One lock for a space in place of one for a table.
+build_lock_space()
+{
+	build_in "$release/lock_space" --native-file "$root/cross/gcc-12.ini" -Dlock=space -Doptimization=1 \
+		-Dformats=x86_64,i386-pae,arm64-4k-48,arm64-4k-52,arm64-16k-47,arm64-64k-48,fake8,fake4 -- "$@"
+}
+
 build_clang()
 {
 	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"

@@ -19,6 +19,7 @@ PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struc
 
 	path->table = space->top;
 	path->pa = PARENT_IS_ROOT;
+	link->parent = PARENT_IS_ROOT;
 	link->entry = NULL;
 	go_to(space, va, 0, path, link);
 	if (path->l)
@@ -113,6 +114,7 @@ static inline int map_fast(struct pt_space *space, struct pt_range r,
 	struct link link;
 	struct path path;
 
+	pt_lock_none(space->memory, PT_STOP_ENTER_LOCKED);
 	port_section_enter(port);
 	pt = lock_leaf(space, r.va, &path, &link);
 	if (pt) {
@@ -250,6 +252,7 @@ static inline int unmap_fast(struct pt_space *space, struct pt_range r, uint32_t
 
 	c.run.size = 0;
 	c.table = NULL;
+	pt_lock_none(space->memory, PT_STOP_ENTER_LOCKED);
 	port_section_enter(port);
 	pt = lock_and_clear(space, r, &link, &c);
 	if (!pt) {

@@ -4,6 +4,9 @@
  * of parts of it, as module loading does: large leaves are split where a part differs and put
  * together again when all is alike (K1; seeds 000 and 001, generic/108).
  *
+ * Calls need no lock of the caller's. pt_set_memory is two steps, both as other calls see them
+ * whole: rights are changed, then tables are put together.
+ *
  * The space is one made with PT_SPACE_KERNEL. Errors and flags are those of pt_protect.
  */
 #ifndef PTDESC_KERNEL_H

@@ -187,7 +187,10 @@ void pagetable_free(struct pt_memory *memory, struct ptdesc *pt, struct pt_accou
  */
 void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt_account *owner);
 
-/* The same by address (M8, review of seed 000): empty table memory, and back; NULL: no memory. */
+/*
+ * The same by address (M8, review of seed 000): empty table memory, and back; NULL: no memory. An
+ * address inside a table is not its address (hardened: INTERIOR).
+ */
 PT_MUST_CHECK void *pagetable_alloc_addr(struct pt_memory *memory, unsigned class_id,
     unsigned level, struct pt_account *owner, uint32_t flags);
 void pagetable_free_addr(struct pt_memory *memory, void *table, struct pt_account *owner);
@@ -203,7 +206,15 @@ void *ptdesc_address(const struct pt_memory *memory, const struct ptdesc *pt);
 struct ptdesc *ptdesc_from_pa(const struct pt_memory *memory, pt_pa pa);
 struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *address);
 
-/* The lock that guards an entry, found from the entry's address (L1). */
+/*
+ * The lock that guards an entry, found from the entry's address (L1), and the lock of a table: its
+ * own, or, with the build option -Dlock=space, that of its space's root; a table that spaces share
+ * has its own in both. The caller knows that the table stays: it is linked by whom the caller keeps
+ * from unlinking it, or this is a read section. Order: the lower space id first, in a space parents
+ * before children and in address order, a truly shared table last. Under a lock no call on a space
+ * may be made, no table allocated, no grace period waited for. Hardened builds stop: NOT_A_TABLE,
+ * BAD_POISON, BAD_STATE, BAD_MEMDESC, LOCK_TWICE, LOCK_ORDER, NOT_LOCKED, NOT_HOLDER.
+ */
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry);
 void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt);
 void ptdesc_unlock(const struct pt_memory *memory, struct ptdesc *pt);
@@ -226,7 +237,8 @@ uint64_t pt_account_tables(const struct pt_account *account, unsigned level);
 
 /*
  * Large-page deposits, first in first out (L5, D13, D51). The caller holds pmd's lock; deposited
- * tables are private and empty. Withdraw returns NULL when nothing is deposited.
+ * tables are private and empty (hardened: NOT_LOCKED, BAD_STATE, NOT_EMPTY). Withdraw returns NULL
+ * when nothing is deposited.
  */
 void pt_deposit(struct ptdesc *pmd, struct ptdesc *table);
 struct ptdesc *pt_withdraw(struct ptdesc *pmd);

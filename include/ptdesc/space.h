@@ -2,7 +2,10 @@
 /*
  * Address spaces: one root with all below it.
  *
- * What is promised to callers on many CPUs. No call needs a lock of the caller's. Calls that
+ * What is promised to callers on many CPUs. Any mix of calls, from any number of threads, on any
+ * ranges, overlapping or not, needs no lock of the caller's. The exceptions have one owner, who
+ * lets no other call on the space be under way: pt_space_init, pt_space_adopt, pt_space_destroy,
+ * pt_check, pt_dump. A cursor and a gather are one call's at a time. Calls that
  * change a space, single or range, are linearizable with one another. One pt_translate is
  * linearizable with every writer; a pt_walk is a sequence of translates. Dirty is never lost but
  * may spread over a split leaf. TLB effects hold when all overlapping calls have returned.
@@ -99,16 +102,17 @@ struct pt_root {
 PT_BEGIN_DECLS
 
 /*
- * Makes an empty space: one root table, and with PT_FORMAT_LOADED_ROOT the tables below it, all or
- * none. -PT_ENOTSUP: the format's page size is not the memory's, or
- * no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is one that every call
- * refuses.
+ * Makes an empty space, which nobody else may use before it returns: one root table, and with
+ * PT_FORMAT_LOADED_ROOT the tables below it, all or none. -PT_ENOTSUP: the format's page size is
+ * not the memory's, or no class left; -PT_ESTAGE; -PT_ENOMEM; -PT_EINVAL. A space that failed is
+ * one that every call refuses.
  */
 PT_MUST_CHECK int pt_space_init(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie);
 
 /*
- * Takes over a tree of boot tables, adopted by pt_memory_online, as a space. -PT_ENOENT: at root is
+ * Takes over a tree of boot tables, adopted by pt_memory_online, as a space; nobody else may use
+ * space or tree before it returns. -PT_ENOENT: at root is
  * no table of that format's root level, or one of a space; -PT_EINVAL: an entry below it is not
  * valid, or points to what is no table of its level, or to a table that is linked twice. Nothing is
  * changed then. Other errors as above.
@@ -123,9 +127,10 @@ PT_MUST_CHECK int pt_space_adopt(struct pt_space *space, struct pt_memory *memor
  */
 PT_MUST_CHECK int pt_space_destroy(struct pt_space *space, struct pt_gather *gather);
 
-/* The root for the MMU. */
+/* The root for the MMU. The same from pt_space_init to pt_space_destroy; any context. */
 struct pt_root pt_space_root(const struct pt_space *space);
 
+/* Counts; at any time, exact when no call is under way. */
 void pt_space_stats(const struct pt_space *space, struct pt_space_stats *stats);
 
 /*
@@ -279,7 +284,8 @@ void pt_dump(const struct pt_space *space, void (*line)(void *ctx, const char *t
 
 /*
  * A cursor maps page after page, at neighbouring addresses, for little more than the store: pages
- * are kept in the cursor and mapped PT_CURSOR_PAGES at a time, all or nothing each time.
+ * are kept in the cursor and mapped PT_CURSOR_PAGES at a time, all or nothing each time. A cursor
+ * is one thread's; any number of them may map into a space.
  */
 struct pt_cursor {
 	struct pt_space *space;

@@ -120,13 +120,12 @@ static void linger(struct actor *a, const struct pt_space *space, struct region 
 	port_section_exit(port);
 }
 
-void reader_step(struct actor *a)
+/* A region, and what is expected there. */
+static struct view random_view(struct actor *a)
 {
 	const struct torture *t = a->t;
 	unsigned which = (unsigned)random_below(a, t->writers + 3);
-	const struct pt_space *space = &t->spaces[random_below(a, SPACES)];
-	struct view v = {.a = a};
-	unsigned level;
+	struct view v = {.a = a, .r = t->commons};
 
 	if (which < t->writers) {
 		v.r = t->own[which];
@@ -136,9 +135,17 @@ void reader_step(struct actor *a)
 	} else if (which == t->writers + 1) {
 		v.r = t->anvil;
 		v.always = true;
-	} else {
-		v.r = t->commons;
 	}
+	return v;
+}
+
+void reader_step(struct actor *a)
+{
+	const struct torture *t = a->t;
+	const struct pt_space *space = &t->spaces[random_below(a, SPACES)];
+	struct view v = random_view(a);
+	unsigned level;
+
 	if (pt_table_level(space, va_of(t, v.r.first), &level) || level >= space->levels)
 		torture_fail(a, "a table of level %u", level);
 	if (one_in(a, 8))

@@ -83,10 +83,10 @@ static inline uint64_t random_next(struct actor *a)
 	return a->random * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-/* A number below n. */
+/* A number below n; 0 below 0. */
 static inline uint64_t random_below(struct actor *a, uint64_t n)
 {
-	return (random_next(a) >> 16) % n;
+	return n ? (random_next(a) >> 16) % n : 0;
 }
 
 static inline bool one_in(struct actor *a, uint64_t n)
