@@ -123,7 +123,8 @@ static void test_changes_are_flushed(void **state)
 	end();
 }
 
-/* QEMU's MMU marks PDPTEs as accessed, which is reserved: the check looks past that, at the rest. */
+/* QEMU's MMU marks PDPTEs as accessed, which is reserved: the check looks past that, at the rest.
+ */
 static void test_check_of_a_marked_root(void **state)
 {
 	struct pt_fault_report report;
