@@ -44,7 +44,7 @@ extern const struct bench bench_threads[];
  * Points of the plots. Each is measured like a row, and is not one: point is told of which plot,
  * what (name is the line's), and where along the axis.
  */
-typedef void (*bench_point_fn)(const char *plot, const struct bench *row, double x);
+typedef void (*bench_point_fn)(const char *plot, const struct bench *row, uint64_t x);
 void bench_plot_threads(bench_point_fn point);
 void bench_plot_locality(bench_point_fn point);
 

@@ -105,6 +105,6 @@ void bench_plot_locality(bench_point_fn point)
 				.close = locality_close};
 
 			row.arg = bits | series[i].how;
-			point("locality", &row, (double)(UINT64_C(1) << bits));
+			point("locality", &row, UINT64_C(1) << bits);
 		}
 }

@@ -298,7 +298,7 @@ static void run(char **words, int count, bool json)
 }
 
 /* A point of a plot, alone: no limit, no calibration. scripts/bench-plot draws them. */
-static void print_point(const char *plot, const struct bench *row, double x)
+static void print_point(const char *plot, const struct bench *row, uint64_t x)
 {
 	struct running r;
 	double ns;
@@ -308,7 +308,8 @@ static void print_point(const char *plot, const struct bench *row, double x)
 	for (int i = 0; i < REPETITIONS; i++)
 		r.values[i] = sample(row, r.state);
 	ns = end(&r);
-	o = json_pack("{s:s, s:s, s:f, s:f}", "plot", plot, "line", row->name, "x", x, "ns", ns);
+	o = json_pack("{s:s, s:s, s:I, s:f}", "plot", plot, "line", row->name, "x", (json_int_t)x,
+	    "ns", ns);
 	if (!o)
 		bench_die("no memory");
 	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(5));

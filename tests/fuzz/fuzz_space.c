@@ -11,7 +11,7 @@
 #include "core/defects.h"
 #include "tests/unit/model.h"
 
-uint64_t pt_defects;
+unsigned pt_defect;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,7 +32,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	(void)atexit(report);
 	if (defect)
-		pt_defects = UINT64_C(1) << strtoul(defect, NULL, 10) % 64;
+		pt_defect = (unsigned)strtoul(defect, NULL, 10);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include "tests/torture/torture.h"
 
 #ifdef PT_DEFECTS
-uint64_t pt_defects;
+unsigned pt_defect;
 #endif
 
 /* Readers at most. */
@@ -224,7 +224,7 @@ static uint64_t number(const char *text)
 static void set_defect(const char *text)
 {
 #ifdef PT_DEFECTS
-	pt_defects = UINT64_C(1) << number(text);
+	pt_defect = (unsigned)number(text);
 #else
 	(void)text;
 	(void)fprintf(stderr, "torture: a build without defects\n");
