@@ -151,8 +151,7 @@ static void cpu_init(struct pt_memory *memory, char *block, const struct layout 
 	cpu->tables =
 	    (struct pt_table_magazine *)(block + at->tables) + (size_t)(n * at->table_slots);
 	cpu->node_tables = (intptr_t *)(block + at->node_tables) + (size_t)(n * at->node_slots);
-	cpu->batch =
-	    config->magazine / 2 > PT_BATCH_TABLES ? config->magazine / 2 : PT_BATCH_TABLES;
+	cpu->batch = PT_BATCH_OF(config->magazine);
 	cpu->node = n * config->nodes / config->cpus;
 	if (memory->port.cpu_node)
 		cpu->node = memory->port.cpu_node(memory->port.ctx, n) % config->nodes;

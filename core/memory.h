@@ -85,8 +85,8 @@ struct pt_batch {
  * no fewer than these. What a grace period costs the other CPUs is shared by so many. The explorer
  * takes 1: a table must be able to come back within a scenario.
  */
-#ifndef PT_BATCH_TABLES
-#define PT_BATCH_TABLES 32u
+#ifndef PT_BATCH_OF
+#define PT_BATCH_OF(magazine) ((magazine) / 2 > 32u ? (magazine) / 2 : 32u)
 #endif
 
 /* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */

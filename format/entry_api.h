@@ -202,7 +202,7 @@ static inline void pf_store(pf_entry *p, pf_entry e)
  */
 static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 {
-	if (PT_RACE_DETECTOR)
+	if (PT_FENCES_UNSEEN)
 		PT_STORE(p, pf_raw(e), RELEASE);
 	else
 		PT_STORE(p, pf_raw(e), RELAXED);

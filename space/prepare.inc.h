@@ -133,7 +133,8 @@ static bool take_over(struct pt_op *op, struct pt_space *space, struct ptdesc *s
 		pt_account_move(op->memory, shared, NULL, &space->account);
 	shared->space = space;
 	PT_STORE(&shared->shared, 0, RELEASE);
-	pt_op_hold(op, shared);
+	shared->pt_list.next = op->held;
+	op->held = shared;
 	return true;
 }
 
