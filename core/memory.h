@@ -79,14 +79,15 @@ struct pt_batch {
 };
 
 /* Batches that may wait for their grace period at a time on one CPU. */
-#define PT_BATCHES 4u
+#define PT_BATCHES      4u
 /*
  * Tables in a batch before its grace period is started: half of a magazine, so that they fit, but
  * no fewer than these. What a grace period costs the other CPUs is shared by so many. The explorer
  * takes 1: a table must be able to come back within a scenario.
  */
+#define PT_BATCH_TABLES 32u
 #ifndef PT_BATCH_OF
-#define PT_BATCH_OF(magazine) ((magazine) / 2 > 32u ? (magazine) / 2 : 32u)
+#define PT_BATCH_OF(magazine) ((magazine) / 2 > PT_BATCH_TABLES ? (magazine) / 2 : PT_BATCH_TABLES)
 #endif
 
 /* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */
