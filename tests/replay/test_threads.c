@@ -111,7 +111,7 @@ static void test_plan(void **state)
 /* A space that two tasks fill; with a digest that is right, or is not. */
 static void run(bool right, struct sink_crew *crew)
 {
-	struct sink *sink = sink_open(format(), SINK_KEEP);
+	struct sink *sink = sink_open(format(), SINK_KEEP, NULL);
 	struct sink_op op = on(SINK_NEW, 1, 0, 0);
 	struct sink_op end = {.kind = SINK_DESTROY, .space = 1, .flags = 1};
 
