@@ -99,8 +99,9 @@ double team_run(unsigned threads, void (*first)(void *state, unsigned thread),
 	bool room;
 	double ns = 0;
 
-	if (threads > TEAM_MOST || sched_getaffinity(0, sizeof(team.allowed), &team.allowed) != 0)
-		bench_die("too many threads, or no CPU");
+	if (!threads || threads > TEAM_MOST ||
+	    sched_getaffinity(0, sizeof(team.allowed), &team.allowed) != 0)
+		bench_die("no threads, too many, or no CPU");
 	room = threads <= (unsigned)CPU_COUNT(&team.allowed);
 	for (int i = 0; i < (room ? TRIES : 1) && !together; i++)
 		ns = run_once(&team, &together);
