@@ -72,6 +72,26 @@ static void test_a_batch_waits_for_its_grace_period(void **state)
 }
 
 /* The oldest first; and what is not over stays. */
+/* Half of a magazine, where that is more: what comes back fits, and few periods are started. */
+static void test_a_batch_is_half_a_magazine(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	(void)state;
+	config.section_shift = 12;
+	config.magazine = 4 * PT_BATCH_TABLES;
+	kit_open(&kit, &config, NULL);
+	kit_class(&kit, 4096, 0, 8);
+	defer(&kit, 2 * PT_BATCH_TABLES - 1);
+	assert_int_equal(pt_reclaim_poll(kit.memory, false), 0);
+	assert_int_equal(kit.started, 0);
+	defer(&kit, 1);
+	assert_int_equal(pt_reclaim_poll(kit.memory, false), 0);
+	assert_int_equal(kit.started, 1);
+	kit_close(&kit);
+}
+
 static void test_batches_are_freed_in_order(void **state)
 {
 	struct kit kit;
@@ -302,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_to_do),
 		cmocka_unit_test(test_a_batch_waits_for_its_grace_period),
+		cmocka_unit_test(test_a_batch_is_half_a_magazine),
 		cmocka_unit_test(test_batches_are_freed_in_order),
 		cmocka_unit_test(test_a_full_ring),
 		cmocka_unit_test(test_waiting_frees_all_of_this_cpu),
