@@ -9,12 +9,10 @@
 
 /*
  * Runs work in so many threads, of which the caller is number 0, once all are there. first: before
- * that, for what need not be timed; may be NULL. Returns ns that a thread took, in the mean.
+ * that, for what need not be timed; may be NULL. Returns ns that a thread took, in the mean, of a
+ * run in which all were at work together; says so if there was none.
  */
 double team_run(unsigned threads, void (*first)(void *state, unsigned thread),
     void (*work)(void *state, unsigned thread), void *state);
-
-/* CPUs that this process may use. */
-unsigned team_cpus(void);
 
 #endif

@@ -64,7 +64,7 @@ static uint64_t va_of(const struct crew *s, unsigned thread)
 		return BASE + thread * GIB;
 	if (s->how & SIBLINGS)
 		return BASE + thread * 128 * MIB;
-	return BASE + thread * (s->how & NEAR ? 2 * MIB : PAGE);
+	return BASE + thread * (s->how & NEAR ? UINT64_C(2) * MIB : PAGE);
 }
 
 static void pairs(struct crew *s, unsigned thread, unsigned count)
