@@ -65,8 +65,8 @@ enum pt_stop {
 	PT_STOP_LOCK_LATE = 20,    /* an operation locks a table after its first store (6) */
 	PT_STOP_WAIT_LOCKED = 21,  /* asks for a grace period with a table's lock held (12) */
 	PT_STOP_ALLOC_LOCKED = 22, /* asks for a table with a table's lock held */
-	PT_STOP_INTERIOR = 24,     /* a table freed by an address inside it */
 	PT_STOP_ENTER_LOCKED = 23, /* a call on a space with a table's lock held */
+	PT_STOP_INTERIOR = 24,     /* a table freed by an address inside it */
 };
 
 /*

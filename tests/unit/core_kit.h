@@ -306,6 +306,24 @@ static inline struct pt_memory_stats kit_stats(const struct kit *kit)
 	return stats;
 }
 
+/* Frames of all sections of kit_config. */
+#define KIT_FRAMES 2048u
+
+/* All is free: each section is one block, and one word. */
+static inline void kit_all_free(struct kit *kit)
+{
+	(void)pt_memory_shrink(kit->memory);
+	assert_int_equal(kit_stats(kit).free_frames, kit->sections * kit->frames);
+	for (unsigned s = 0; s < kit->sections; s++) {
+		const struct pt_section *section = kit->words[s];
+
+		for (unsigned i = 1; i < kit->frames; i++)
+			assert_int_equal(section->words[i].memdesc.v, 0);
+		assert_int_equal(memdesc_type(section->words[0].memdesc), MEMDESC_FREE);
+		assert_int_equal(section->free_frames, kit->frames);
+	}
+}
+
 static inline unsigned kit_type(const struct kit *kit, pt_pfn pfn)
 {
 	return memdesc_type(pt_page_memdesc(kit->memory, pfn));
