@@ -106,6 +106,12 @@ static void test_plan(void **state)
 	assert_int_equal(plan.threads, 2);
 	assert_int_equal(plan.thread[0].count + plan.thread[1].count, 2000);
 	plan_free(&plan);
+	/* One has nobody to wait for. */
+	plan_make(&plan, format(), ops, 2000, 1);
+	assert_int_equal(plan.thread[0].count, 2000);
+	assert_int_equal(plan.wait_count + plan.ordered, 0);
+	assert_int_equal(plan.thread[0].steps[1999].waits, 0);
+	plan_free(&plan);
 }
 
 /* A space that two tasks fill; with a digest that is right, or is not. */

@@ -65,6 +65,16 @@ static unsigned reach_of(const struct pt_format *format, const struct sink_op *o
 	}
 }
 
+static bool overlap(const struct reach *a, unsigned n, const struct reach *b, unsigned k)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < k; j++)
+			if (a[i].space == b[j].space && a[i].first <= b[j].last &&
+			    b[j].first <= a[i].last)
+				return true;
+	return false;
+}
+
 bool plan_exchangeable(const struct pt_format *format, const struct sink_op *a,
     const struct sink_op *b)
 {
@@ -73,12 +83,7 @@ bool plan_exchangeable(const struct pt_format *format, const struct sink_op *a,
 	unsigned n = reach_of(format, a, of_a);
 	unsigned k = reach_of(format, b, of_b);
 
-	for (unsigned i = 0; i < n; i++)
-		for (unsigned j = 0; j < k; j++)
-			if (of_a[i].space == of_b[j].space && of_a[i].first <= of_b[j].last &&
-			    of_b[j].first <= of_a[i].last)
-				return false;
-	return true;
+	return !overlap(of_a, n, of_b, k);
 }
 
 /* --- planning -------------------------------------------------------------------------------- */
@@ -120,18 +125,20 @@ static void add_wait(struct plan *plan, uint32_t thread, uint32_t turn)
 /* The last operation of each other thread that this one is not exchangeable with; is there one. */
 static bool find_waits(struct planning *p, size_t at)
 {
-	unsigned threads = p->plan->threads;
+	struct reach own[2];
+	struct reach other[2];
+	unsigned n = reach_of(p->format, &p->ops[at], own);
 	bool any = false;
 
-	memcpy(p->found, p->past, threads * sizeof(*p->found));
+	memcpy(p->found, p->past, p->plan->threads * sizeof(*p->found));
 	for (size_t i = at; i-- > p->oldest;) {
 		uint32_t thread = p->thread[i];
 
-		if (thread != p->thread[at] && p->found[thread] < p->turn[i] &&
-		    !plan_exchangeable(p->format, &p->ops[i], &p->ops[at])) {
-			p->found[thread] = p->turn[i];
-			any = true;
-		}
+		if (thread == p->thread[at] || p->found[thread] >= p->turn[i] ||
+		    !overlap(other, reach_of(p->format, &p->ops[i], other), own, n))
+			continue;
+		p->found[thread] = p->turn[i];
+		any = true;
 	}
 	return any;
 }
@@ -157,7 +164,10 @@ static void add_step(struct planning *p, size_t at)
 	step = &thread->steps[thread->count++];
 	step->op = (uint32_t)at;
 	step->first_wait = (uint32_t)plan->wait_count;
+	step->waits = 0;
 	p->turn[at] = (uint32_t)thread->count;
+	if (plan->threads == 1)
+		return;
 	move_window(p, at);
 	plan->ordered += find_waits(p, at);
 	for (uint32_t other = 0; other < plan->threads; other++) {
