@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * A machine that does what a flattened trace says, on tables that its MMU walks: the space of an
- * operation is the one that the MMU is on, and what the operation touches is accessed by user code
- * before it, so that TLBs know it, and after it, so that they must have forgotten.
+ * operation is the one that the MMU is on, and the first and the last page of what the operation
+ * touches are accessed by user code before it, so that TLBs know them, and after it, so that they
+ * must have forgotten.
  */
 #ifndef TOOL_BOOT_BOOT_H
 #define TOOL_BOOT_BOOT_H
@@ -14,7 +15,10 @@
 void *memset(void *at, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
-/* Where things are, from the start of RAM. The image is below the first; scripts/boot knows it. */
+/*
+ * Where things are, from the start of RAM; the image is below the first. scripts/run-qemu puts a
+ * trace at BOOT_TRACE_AT, scripts/boot none that is longer than BOOT_TRACE_SIZE.
+ */
 #define BOOT_TRACE_AT    UINT64_C(0x2000000) /* the flattened trace, behind it the spaces */
 #define BOOT_TRACE_SIZE  UINT64_C(0x1000000)
 #define BOOT_FRAMES_AT   UINT64_C(0x3000000) /* what programs map */

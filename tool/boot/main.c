@@ -86,15 +86,21 @@ static int apply(struct pt_space *space, struct pt_space *other, const struct si
 	return error;
 }
 
-static void touch(const struct sink_op *op)
+/* The first and the last page. */
+static void touch_range(uint64_t va, uint64_t size)
 {
 	uint64_t page = UINT64_C(1) << boot.format->page_shift;
 
-	boot_access(op->va);
-	if (op->size > page)
-		boot_access(op->va + op->size - page);
+	boot_access(va);
+	if (size > page)
+		boot_access(va + size - page);
+}
+
+static void touch(const struct sink_op *op)
+{
+	touch_range(op->va, op->size);
 	if (op->kind == SINK_MOVE)
-		boot_access(op->arg);
+		touch_range(op->arg, op->size);
 }
 
 static int do_range(struct live_space *live, const struct sink_op *op)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Spaces of the trace. Where the kernel has no root for itself, its root entries are in theirs from
- * the first load to the end: written before the MMU sees the root, and taken back after.
+ * when they are made to their end: written before the MMU sees the root, and taken back after.
  */
 #include "tool/boot/boot.h"
 
