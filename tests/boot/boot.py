@@ -94,6 +94,24 @@ def notices_tables(machine, where):
     check(f"{machine}: other tables than the host's are noticed", record if problem else "")
 
 
+def notices_no_report(machine, where):
+    """QEMU is one that does not start, and one whose machine is gone when it is to replay."""
+    paths = {"PATH": f"{where}{os.pathsep}{os.environ['PATH']}"}
+    qemu = f"qemu-system-{machine}"
+    program(where, qemu, "#!/bin/sh\nexit 7\n")
+    done = run(machine, **paths)
+    good = done.returncode == 4 and "QEMU ended with 7" in done.stderr and not done.stdout
+    check(f"{machine}: QEMU that does not start: 4", "" if good else done)
+    program(where, qemu, """#!/bin/sh
+case $* in *data=0x4??,*) echo "TAKES riscv-sv32 0"; echo "EXIT 0" ;; *) exit 7 ;; esac
+""")
+    status, (record,) = boot(machine, **paths)
+    good = status == 1 and len(record["wrong"]) == 1 and "ended with 7" in record["wrong"][0]
+    check(f"{machine}: no report is no comparison",
+          "" if good and record["equal_tables"] is False else record)
+    os.unlink(os.path.join(where, qemu))
+
+
 def varying(number):
     out = b""
     while number >= 128:
@@ -175,6 +193,7 @@ with tempfile.TemporaryDirectory() as work:
         notices_flushes(each)
     notices_tables(sys.argv[1], work)
     notices_files(sys.argv[1], work)
+    notices_no_report("riscv32", work)
 usage()
 print(f"1..{count}")
 sys.exit(failed != 0)
