@@ -60,7 +60,16 @@ def problem_of(record):
     return "" if sums and seen > 500 and sum(record["peak_tables"]) > 10 else record
 
 
+def variants_of(machine):
+    """As the program that starts QEMU has them."""
+    done = subprocess.run([ROOT / "scripts/run-qemu", "--list"], capture_output=True, text=True,
+                          check=True)
+    lines = [line.split("|") for line in done.stdout.splitlines()]
+    return [variant for name, variant in lines if name == machine]
+
+
 def replays(machine):
+    wanted = variants_of(machine)
     for trace in TRACES:
         path = str(ROOT / f"tests/traces/{trace}.ptt")
         status, records = boot(machine, path, "--variant", "all")
@@ -68,6 +77,8 @@ def replays(machine):
             name = record.get("variant", "?")
             problem = "" if status == 0 else f"exit status {status}"
             check(f"{machine}, {name}: {trace}", problem_of(record) or problem)
+        seen = [record.get("variant") for record in records]
+        check(f"{machine}: {trace} on all its variants", "" if seen == wanted else seen)
 
 
 def notices_flushes(machine):

@@ -226,6 +226,7 @@ static void test_room(void **state)
 		.room = room};
 	struct replay_result result;
 	struct flat_reader reader;
+	enum flat_next next;
 	struct sink_op op;
 	struct program p;
 
@@ -236,8 +237,9 @@ static void test_room(void **state)
 	assert_int_equal(result.not_fitting, 0);
 	reader = (struct flat_reader){log.records, log.records + log.bytes,
 		log.counts.operations + log.counts.looks, SHIFT};
-	while (flat_get(&reader, &op) == FLAT_OP)
+	while ((next = flat_get(&reader, &op)) == FLAT_OP)
 		assert_true(op.va + op.size <= room);
+	assert_int_equal(next, FLAT_END);
 	free(log.records);
 }
 

@@ -82,9 +82,11 @@ def by_threads(trace, spaces, formats):
     lines, status, errors = replay(trace, "--format", formats, "--threads", str(THREADS))
     for line in lines.get("format", []):
         crew = line.get("threads", {})
+        # The kernel's figures are of the recorded format.
+        known = crew.get("vmpte_checkpoints", 0)
         good = (crew.get("threads", 0) > 2 and crew["checkpoints"] == crew["same_tables"] > 0
-                and crew["spaces"] == spaces
-                and crew["vmpte_equal"] == crew["vmpte_checkpoints"])
+                and crew["spaces"] == spaces and crew["vmpte_equal"] == known
+                and (known > 0 or line["format"] != "x86_64"))
         check(f"{trace} by {crew.get('threads')} threads on {line['format']}: "
               f"{crew.get('same_tables')} of {crew.get('checkpoints')} checkpoints equal",
               (status or "wrong" in line or not good) and (crew, line.get("wrong"), errors))
