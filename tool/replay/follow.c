@@ -55,10 +55,8 @@ static void drop(struct replay *r, struct mirror *m)
 	struct sink_op op = {.kind = SINK_DESTROY, .space = m->number};
 	int error;
 
-	verify_space(r, m);
+	verify_space(r, m, r->options->threads > 1 ? &op : NULL);
 	look_at_some(r, m);
-	if (r->options->threads > 1)
-		verify_digest(r, m, &op);
 	sink_task(r->sink, m->task);
 	error = sink_do(r->sink, &op);
 	if (error)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "tool/replay/place.h"
 
-/* Bytes that a program may use of a format's space: the lower half where addresses are signed. */
+#include "tool/sink/sink.h"
+
+/* Bytes that a program may use of a format's space. */
 static uint64_t user_bytes(const struct pt_format *format, uint64_t room)
 {
-	unsigned bits = format->va_bits - (format->flags & PT_FORMAT_SIGNED ? 1u : 0u);
+	unsigned bits = sink_user_bits(format);
 	uint64_t all = bits < 64 ? UINT64_C(1) << bits : UINT64_MAX;
 
 	return room && room < all ? room : all;

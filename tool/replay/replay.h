@@ -235,11 +235,11 @@ void access_again(struct replay *r, struct mirror *m, const struct trace_event *
 
 /* --- verify.c -------------------------------------------------------------------------------- */
 
-/* Compares every translation of a space with the plain model. */
-void verify_space(struct replay *r, struct mirror *m);
-
-/* The plain model as a number (sink_digest), into the operation that ends its space. */
-void verify_digest(const struct replay *r, const struct mirror *m, struct sink_op *op);
+/*
+ * Compares every translation of a space with the plain model. Unless op, which ends the space, is
+ * NULL, the model goes into it as a number (sink_digest).
+ */
+void verify_space(struct replay *r, struct mirror *m, struct sink_op *op);
 
 /* --- look.c ---------------------------------------------------------------------------------- */
 

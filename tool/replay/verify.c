@@ -19,7 +19,19 @@ static bool same_page(const struct replay *r, const struct pt_space *space,
 	return r->parts_bits || write == !!(t.attr.flags & PT_WRITE);
 }
 
-static uint64_t verify_region(struct replay *r, const struct mirror *m, const struct region *region)
+/* What page i of a region adds to the digest of its space, at va. */
+static void add_page(const struct replay *r, const struct region *region, unsigned i, uint64_t va,
+    struct sink_op *op)
+{
+	const uint64_t mask = (UINT64_C(1) << r->options->format->page_shift) - 1;
+	uint64_t pa = (uint64_t)region->frame[i] << r->header.page_shift;
+
+	op->arg += sink_digest(va & ~mask, pa & ~mask, op->flags && region_bit(region->write, i));
+	op->end++;
+}
+
+static uint64_t verify_region(struct replay *r, const struct mirror *m, const struct region *region,
+    struct sink_op *op)
 {
 	const struct pt_space *space = sink_space(r->sink, m->number);
 	const unsigned parts = 1u << r->parts_bits;
@@ -38,8 +50,11 @@ static uint64_t verify_region(struct replay *r, const struct mirror *m, const st
 			    m->pid, va);
 		r->result->verified++;
 		/* A page of the format counts with the first of its parts that is there. */
-		if (!region_any(region->page, i & ~(parts - 1), i & (parts - 1)))
-			bytes += UINT64_C(1) << r->options->format->page_shift;
+		if (region_any(region->page, i & ~(parts - 1), i & (parts - 1)))
+			continue;
+		bytes += UINT64_C(1) << r->options->format->page_shift;
+		if (op)
+			add_page(r, region, i, va, op);
 	}
 	return bytes;
 }
@@ -53,56 +68,29 @@ static int add_piece(void *ctx, const struct pt_piece *piece)
 /* Bytes that the library maps in the part of the space that programs use. */
 static uint64_t mapped_bytes(struct replay *r, const struct mirror *m)
 {
-	const struct pt_format *format = r->options->format;
-	unsigned bits = format->va_bits - (format->flags & PT_FORMAT_SIGNED ? 1u : 0u);
+	uint64_t size = UINT64_C(1) << sink_user_bits(r->options->format);
 	uint64_t bytes = 0;
 
-	if (pt_walk(sink_space(r->sink, m->number), pt_make_va(0), UINT64_C(1) << bits, add_piece,
-		&bytes))
+	if (pt_walk(sink_space(r->sink, m->number), pt_make_va(0), size, add_piece, &bytes))
 		replay_wrong(r, "the library cannot walk a space");
 	return bytes;
 }
 
-void verify_space(struct replay *r, struct mirror *m)
+void verify_space(struct replay *r, struct mirror *m, struct sink_op *op)
 {
 	struct pt_fault_report report;
 	uint64_t expected = 0;
 
 	if (r->result->wrong[0])
 		return;
+	if (op)
+		op->flags = !r->parts_bits;
 	for (size_t i = 0; i < m->shadow.count; i++)
-		expected += verify_region(r, m, m->shadow.at[i]);
+		expected += verify_region(r, m, m->shadow.at[i], op);
 	if (mapped_bytes(r, m) != expected)
 		replay_wrong(r, "%s[%" PRIu32 "]: the library maps other pages than the model",
 		    m->name, m->pid);
 	if (pt_check(sink_space(r->sink, m->number), &report))
 		replay_wrong(r, "%s[%" PRIu32 "]: %s at %#" PRIx64, m->name, m->pid, report.what,
 		    report.va.v);
-}
-
-static void add_region(const struct replay *r, const struct mirror *m, const struct region *region,
-    struct sink_op *op)
-{
-	const unsigned parts = 1u << r->parts_bits;
-	const uint64_t mask = (UINT64_C(1) << r->options->format->page_shift) - 1;
-
-	for (unsigned i = 0; i < REGION_PAGES; i++) {
-		uint64_t va = region_va(&m->shadow, region) + ((uint64_t)i << r->header.page_shift);
-		uint64_t pa = (uint64_t)region->frame[i] << r->header.page_shift;
-		bool write = !r->parts_bits && region_bit(region->write, i);
-
-		/* A page of the format counts with the first of its parts that is there. */
-		if (!region_bit(region->page, i) || !place_va(&m->place, va, &va) ||
-		    region_any(region->page, i & ~(parts - 1), i & (parts - 1)))
-			continue;
-		op->arg += sink_digest(va & ~mask, pa & ~mask, write);
-		op->end++;
-	}
-}
-
-void verify_digest(const struct replay *r, const struct mirror *m, struct sink_op *op)
-{
-	op->flags = !r->parts_bits;
-	for (size_t i = 0; i < m->shadow.count; i++)
-		add_region(r, m, m->shadow.at[i], op);
 }

@@ -87,13 +87,13 @@ static void compare_end(struct member *member, const struct sink_op *op)
 	struct crew *crew = member->crew;
 	const struct pt_format *format = crew->to->format;
 	const struct pt_space *space = crew->to->spaces[op->space];
-	unsigned bits = format->va_bits - (format->flags & PT_FORMAT_SIGNED ? 1u : 0u);
+	uint64_t size = UINT64_C(1) << sink_user_bits(format);
 	struct digesting d = {.page = UINT64_C(1) << format->page_shift, .rights = op->flags};
 	struct pt_fault_report report;
 
-	if (pt_walk(space, pt_make_va(0), UINT64_C(1) << bits, add_piece, &d) || d.sum != op->arg ||
+	if (pt_walk(space, pt_make_va(0), size, add_piece, &d) || d.sum != op->arg ||
 	    d.pages != op->end)
-		fail(crew, "a space maps other pages than the model", op, crew->to->format->name);
+		fail(crew, "a space maps other pages than the model", op, format->name);
 	if (pt_check(space, &report))
 		fail(crew, "a space is damaged", op, report.what);
 	member->spaces++;

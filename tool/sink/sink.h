@@ -57,6 +57,12 @@ void sink_task(struct sink *sink, uint32_t task);
 void sink_checkpoint(struct sink *sink, uint32_t space, uint64_t kernel);
 #define SINK_UNKNOWN UINT64_MAX
 
+/* log2 of the bytes that programs may use of a format's space: half where addresses are signed. */
+static inline unsigned sink_user_bits(const struct pt_format *format)
+{
+	return format->va_bits - (format->flags & PT_FORMAT_SIGNED ? 1u : 0u);
+}
+
 /*
  * What a page of the format that is mapped adds to the digest of its space, which is their sum. For
  * a large leaf each of its pages counts.
