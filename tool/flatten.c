@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/input.h"
 #include "tool/json.h"
 #include "tool/options.h"
 #include "tool/replay/replay.h"
@@ -138,17 +139,12 @@ static int replay(struct flatten *flatten, struct trace_reader *reader,
 	};
 	struct trace_error error;
 
-	if (flatten->format->page_shift < header->page_shift ||
-	    flatten->format->page_shift > header->page_shift + REGION_BITS) {
-		tool_error("%s has pages of %" PRIu64 " bytes, and the trace of %" PRIu64,
-		    flatten->format->name, UINT64_C(1) << flatten->format->page_shift,
-		    UINT64_C(1) << header->page_shift);
-		return TOOL_UNSUPPORTED;
-	}
-	if (!replay_run(reader, header, &options, &flatten->result, &error)) {
-		tool_error("%s: byte %" PRIu64 ": %s", flatten->trace, error.offset, error.what);
-		return TOOL_BAD_INPUT;
-	}
+	int status = input_fits(header, flatten->format);
+
+	if (status != TOOL_OK)
+		return status;
+	if (!replay_run(reader, header, &options, &flatten->result, &error))
+		return input_broken(flatten->trace, &error);
 	if (flatten->result.wrong[0]) {
 		tool_error("%s: %s", flatten->format->name, flatten->result.wrong);
 		return TOOL_DIFFERENCE;
@@ -163,10 +159,8 @@ static int flatten_trace(struct flatten *flatten)
 	struct trace_reader *reader = trace_open(flatten->trace, &header, &error);
 	int status;
 
-	if (!reader) {
-		tool_error("%s: byte %" PRIu64 ": %s", flatten->trace, error.offset, error.what);
-		return TOOL_BAD_INPUT;
-	}
+	if (!reader)
+		return input_broken(flatten->trace, &error);
 	status = replay(flatten, reader, &header);
 	trace_reader_close(reader);
 	free(flatten->log.records);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* ptdesc replay: does to page tables what a recorded program did to its own, and compares. */
 #define _GNU_SOURCE
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <ptdesc/hosted.h>
 
+#include "tool/input.h"
 #include "tool/options.h"
 #include "tool/replay_report.h"
 #include "tool/tool.h"
@@ -149,27 +149,13 @@ static int take_option(void *ctx, int val, const char *argument)
 	}
 }
 
-/* A format whose pages are smaller than the recorded ones cannot hold half a page. */
 static int check_formats(const struct replayed *replayed, const struct trace_header *header)
 {
-	for (size_t i = 0; i < replayed->count; i++) {
-		unsigned shift = replayed->formats[i]->page_shift;
+	int status = TOOL_OK;
 
-		if (shift < header->page_shift || shift > header->page_shift + REGION_BITS) {
-			tool_error("%s has pages of %" PRIu64 " bytes, and the trace of %" PRIu64
-				   ": leave it out of --format",
-			    replayed->formats[i]->name, UINT64_C(1) << shift,
-			    UINT64_C(1) << header->page_shift);
-			return TOOL_UNSUPPORTED;
-		}
-	}
-	return TOOL_OK;
-}
-
-static int broken(const char *path, const struct trace_error *error)
-{
-	tool_error("%s: byte %" PRIu64 ": %s", path, error->offset, error->what);
-	return TOOL_BAD_INPUT;
+	for (size_t i = 0; i < replayed->count && status == TOOL_OK; i++)
+		status = input_fits(header, replayed->formats[i]);
+	return status;
 }
 
 static unsigned cpus_here(void)
@@ -213,7 +199,7 @@ static int run_all(const struct replayed *replayed, struct trace_reader *reader,
 			rows[i].format = options.format;
 		if (!replay_run(reader, &report->header, &options, again ? blind : &rows[i].result,
 			&error))
-			return broken(report->path, &error);
+			return input_broken(report->path, &error);
 	}
 	return TOOL_OK;
 }
@@ -277,7 +263,7 @@ static int run(struct replayed *replayed, const char **arguments)
 		replayed->keep_recorded = true;
 	reader = trace_open(arguments[0], &header, &error);
 	if (!reader)
-		return broken(arguments[0], &error);
+		return input_broken(arguments[0], &error);
 	status = replay_trace(replayed, arguments[0], reader, &header);
 	trace_reader_close(reader);
 	return status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* ptdesc trace: what a trace holds. */
 #define _GNU_SOURCE
-#include <inttypes.h>
 #include <stdio.h>
 
+#include "tool/input.h"
 #include "tool/options.h"
 #include "tool/tool.h"
 #include "tool/trace_show.h"
@@ -38,12 +38,6 @@ const char *trace_escape(char *escaped, const char *text)
 	return escaped;
 }
 
-static int bad_input(const struct show *show)
-{
-	tool_error("%s: byte %" PRIu64 ": %s", show->path, show->error.offset, show->error.what);
-	return TOOL_BAD_INPUT;
-}
-
 static void show_event(struct show *show, const struct trace_event *event)
 {
 	struct trace_summary *summary = &show->summary;
@@ -68,7 +62,7 @@ static int show_events(struct show *show)
 		show_event(show, &event);
 	progress_end(&show->progress);
 	if (next == TRACE_BROKEN)
-		return bad_input(show);
+		return input_broken(show->path, &show->error);
 	summary->cut = next == TRACE_CUT;
 	summary->status = trace_status(show->reader);
 	show->json ? trace_json_summary(summary) : trace_text_summary(summary);
@@ -82,7 +76,7 @@ static int show_trace(struct show *show)
 
 	show->reader = trace_open(show->path, &header, &show->error);
 	if (!show->reader)
-		return bad_input(show);
+		return input_broken(show->path, &show->error);
 	show->summary.bytes = trace_size(show->reader);
 	show->json ? trace_json_header(&header) : trace_text_header(&header);
 	status = show_events(show);

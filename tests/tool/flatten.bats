@@ -54,5 +54,5 @@ setup()
 	is "" "$output"
 	[[ $stderr == *"No such file"* ]]
 	run -4 "$PTDESC" flatten --format fake8 -o "$out" "$trace"
-	[[ $output == *"pages of 64 bytes"* ]]
+	[[ $output == *"pages of 64 bytes, and the trace of 4096: name another --format"* ]]
 }

@@ -52,7 +52,7 @@ teardown()
 	run -3 "$PTDESC" replay --format x86_64,pdp11 "$trace"
 	[[ $output == *"no format pdp11 in this build"* ]]
 	run -4 "$PTDESC" replay --format fake8 "$trace"
-	[[ $output == *"pages of 64 bytes, and the trace of 4096"* ]]
+	[[ $output == *"pages of 64 bytes, and the trace of 4096: name another --format"* ]]
 }
 
 @test "replay: other large pages than recorded cannot be compared with the kernel" {
