@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tool/input.h"
 #include "tool/json.h"
@@ -169,8 +170,37 @@ static int flatten_trace(struct flatten *flatten)
 	return status;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	struct stat of_a;
+	struct stat of_b;
+
+	return !stat(a, &of_a) && !stat(b, &of_b) && of_a.st_dev == of_b.st_dev &&
+	       of_a.st_ino == of_b.st_ino;
+}
+
+/* What can only be said of all options together. */
+static int check(const struct flatten *flatten)
+{
+	uint64_t page = UINT64_C(1) << flatten->format->page_shift;
+
+	if (flatten->room & (page - 1)) {
+		tool_error("--room takes a multiple of the %" PRIu64 " bytes of a page of %s, "
+			   "not %#" PRIx64,
+		    page, flatten->format->name, flatten->room);
+		return TOOL_USAGE;
+	}
+	if (same_file(flatten->out, flatten->trace)) {
+		tool_error("%s is the trace: name another file with -o", flatten->out);
+		return TOOL_USAGE;
+	}
+	return TOOL_OK;
+}
+
 static int run(struct flatten *flatten, const char **arguments)
 {
+	int status;
+
 	if (options_count(arguments) != 1 || !flatten->out) {
 		tool_error("name one trace, and with -o the file to write: try ptdesc flatten "
 			   "--help");
@@ -181,7 +211,8 @@ static int run(struct flatten *flatten, const char **arguments)
 	if (!flatten->format)
 		return TOOL_UNSUPPORTED;
 	flatten->trace = arguments[0];
-	return flatten_trace(flatten);
+	status = check(flatten);
+	return status == TOOL_OK ? flatten_trace(flatten) : status;
 }
 
 int command_flatten(int argc, const char **argv)

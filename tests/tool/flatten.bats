@@ -42,6 +42,31 @@ setup()
 	[ ! -e "$out" ]
 }
 
+@test "flatten: a room ends with a page" {
+	run -2 --separate-stderr "$PTDESC" flatten -o "$out" --room 0x10000800 "$trace"
+	is "" "$output"
+	[[ $stderr == *"multiple of the 4096 bytes of a page of x86_64, not 0x10000800" ]]
+	# Less than a page of another format.
+	run -0 "$PTDESC" flatten -o "$out" --room 0x10001000 "$trace"
+	rm "$out"
+	run -2 "$PTDESC" flatten -o "$out" --format arm64-64k-48 --room 0x10001000 "$trace"
+	[[ $output == *"multiple of the 65536 bytes"* ]]
+	[ ! -e "$out" ]
+}
+
+@test "flatten: the trace is not written over, by whatever name" {
+	local mine=$BATS_TEST_TMPDIR/mine.ptt
+	cp "$trace" "$mine"
+	ln -s mine.ptt "$BATS_TEST_TMPDIR/soft"
+	ln "$mine" "$BATS_TEST_TMPDIR/hard"
+	for name in mine.ptt soft hard; do
+		run -2 --separate-stderr "$PTDESC" flatten -o "$BATS_TEST_TMPDIR/$name" "$mine"
+		is "" "$output"
+		[[ $stderr == *"/$name is the trace: name another file with -o" ]]
+		cmp "$trace" "$mine"
+	done
+}
+
 @test "flatten: no trace, no format, no place for the output: 3; other pages: 4" {
 	run -3 --separate-stderr "$PTDESC" flatten -o "$out" "$BATS_TEST_TMPDIR/none"
 	is "" "$output"
