@@ -14,8 +14,7 @@
 #include "tool/sink/sink_internal.h"
 #include "tool/tool.h"
 
-#define ROUNDS 3u
-#define SPINS  200u
+#define SPINS 200u
 
 struct member {
 	uint32_t done; /* operations; others wait for it */
@@ -261,7 +260,7 @@ static uint64_t best_of(const struct sink *sink, const struct plan *plan, struct
 {
 	uint64_t best = UINT64_MAX;
 
-	for (unsigned round = 0; round < ROUNDS && !result->wrong[0]; round++) {
+	for (unsigned round = 0; round < sink_rounds(sink) && !result->wrong[0]; round++) {
 		uint64_t took = run(sink, plan, false, result);
 
 		best = took < best ? took : best;

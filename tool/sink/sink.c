@@ -12,10 +12,6 @@
 /* Simulated memory for tables: more than any trace needs; what is not touched costs nothing. */
 #define ARENA_BYTES (UINT64_C(4) << 30)
 
-/* Times that operations are done again, unless they are many: the best of them is the library's. */
-#define ROUNDS   3u
-#define MANY_OPS 1000000u
-
 /* Arenas of narrow formats end where their tables may. */
 static uint64_t arena_bytes(const struct pt_format *format)
 {
@@ -305,7 +301,7 @@ bool sink_time(const struct sink *sink, struct sink_times *times)
 {
 	bool fine = time_once(sink, times);
 
-	for (unsigned round = 1; fine && round < ROUNDS && sink->op_count < MANY_OPS; round++) {
+	for (unsigned round = 1; fine && round < sink_rounds(sink); round++) {
 		struct sink_times other;
 
 		fine = time_once(sink, &other);
