@@ -12,7 +12,8 @@
 #define PAGES 1 /* level 0 */
 #define LARGE (ALL & ~PAGES)
 
-const struct tlb_machine tlb_machines[] = {
+/* Ends with a machine without name. */
+static const struct tlb_machine machines[] = {
 	{
 		.name = "AMD Zen",
 		.formats = "x86_64",
@@ -50,7 +51,7 @@ const struct tlb_machine tlb_machines[] = {
 
 const struct tlb_machine *tlb_machine_of(const struct pt_format *format)
 {
-	const struct tlb_machine *machine = tlb_machines;
+	const struct tlb_machine *machine = machines;
 
 	while (machine->name && strncmp(format->name, machine->formats, strlen(machine->formats)))
 		machine++;

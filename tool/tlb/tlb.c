@@ -36,9 +36,11 @@ int tlb_table(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
 {
 	struct tlb *tlb = ctx;
 
+	(void)size;
 	(void)level;
+	/* Entries hold where a table begins. */
 	if (!start)
-		generation_ends(&tlb->tables, pa.v, size);
+		generation_ends(&tlb->tables, pa.v, 1);
 	return 0;
 }
 
@@ -117,15 +119,14 @@ static void init(struct tlb *tlb)
 
 struct tlb *tlb_open(const struct tlb_config *config)
 {
-	const struct tlb_machine *machine =
-	    config->machine ? config->machine : tlb_machine_of(config->format);
+	const struct tlb_machine *machine = tlb_machine_of(config->format);
 	struct tlb *tlb = machine ? calloc(1, sizeof(*tlb)) : NULL;
 	bool fine;
 
 	if (!tlb)
 		return NULL;
 	tlb->config = *config;
-	tlb->config.machine = machine;
+	tlb->machine = machine;
 	init(tlb);
 	fine = generations_open(&tlb->tables, config->table_bytes, smallest_table(config->format));
 	fine =
@@ -160,7 +161,7 @@ void tlb_close(struct tlb *tlb)
 
 const struct tlb_machine *tlb_machine(const struct tlb *tlb)
 {
-	return tlb->config.machine;
+	return tlb->machine;
 }
 
 /* --- flushes --------------------------------------------------------------------------------- */

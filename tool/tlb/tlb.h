@@ -40,9 +40,6 @@ struct tlb_machine {
 	const char *source;
 };
 
-/* Ends with a machine without name. */
-extern const struct tlb_machine tlb_machines[];
-
 /* The machine whose formats this is one of; NULL: none. */
 const struct tlb_machine *tlb_machine_of(const struct pt_format *format);
 
@@ -52,7 +49,6 @@ struct tlb;
 
 struct tlb_config {
 	const struct pt_format *format;
-	const struct tlb_machine *machine; /* NULL: the format's */
 	unsigned cpus;
 	uint64_t table_bytes; /* physical memory, from address 0, that tables can lie in */
 	uint64_t frame_bytes; /* the same of mapped frames whose end is told by tlb_released */

@@ -49,6 +49,7 @@ struct tlb_generations {
 
 struct tlb {
 	struct tlb_config config;
+	const struct tlb_machine *machine;
 	unsigned shift[PT_MAX_LEVELS]; /* log2 bytes that an entry of a level translates */
 	struct tlb_mark accessed[PT_MAX_LEVELS];
 	struct tlb_mark dirty[PT_MAX_LEVELS];

@@ -127,7 +127,7 @@ static bool may_use(struct access *a, const struct tlb_entry *e, bool table)
 	return !what;
 }
 
-/* A leaf of any level; *second: where it was found. */
+/* A leaf of any level; *array: where it was found. */
 static struct tlb_entry *find_leaf(struct access *a, struct tlb_array **array)
 {
 	struct tlb_cpu *cpu = cpu_of(a);
