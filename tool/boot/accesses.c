@@ -113,11 +113,8 @@ void boot_access(uint64_t va)
 
 void boot_look(struct sink_op look)
 {
-	struct pt_translation t;
-	int error;
-
 	look.arg = boot_frame(look.arg);
-	if (!sink_answers(&boot.loaded->space, &look, &t, &error))
+	if (!sink_answers(&boot.loaded->space, &look))
 		count_wrong(&boot.accesses.unmodelled, look.va, "is not what the plain model says");
 	boot_access(look.va);
 }

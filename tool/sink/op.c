@@ -35,17 +35,17 @@ int sink_apply(struct pt_space *space, struct pt_space *other, const struct sink
 	}
 }
 
-bool sink_answers(const struct pt_space *space, const struct sink_op *look,
-    struct pt_translation *t, int *error)
+bool sink_answers(const struct pt_space *space, const struct sink_op *look)
 {
+	struct pt_translation t;
+	int error = pt_translate(space, pt_make_va(look->va), &t);
 	bool write;
 
-	*error = pt_translate(space, pt_make_va(look->va), t);
 	if (!(look->flags & SINK_LOOK_MAPPED))
-		return *error == -PT_ENOENT;
-	if (*error || t->pa.v != look->arg)
+		return error == -PT_ENOENT;
+	if (error || t.pa.v != look->arg)
 		return false;
-	write = t->attr.flags & PT_WRITE;
+	write = t.attr.flags & PT_WRITE;
 	return !(look->flags & SINK_LOOK_WRITE_KNOWN) || write == !!(look->flags & SINK_LOOK_WRITE);
 }
 

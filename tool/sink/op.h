@@ -54,10 +54,8 @@ struct sink_op {
  */
 int sink_apply(struct pt_space *space, struct pt_space *other, const struct sink_op *op);
 
-/* Does the library answer a SINK_LOOK as it should? *t becomes its answer, *error pt_translate's.
- */
-bool sink_answers(const struct pt_space *space, const struct sink_op *look,
-    struct pt_translation *t, int *error);
+/* Does the library answer a SINK_LOOK as it should? */
+bool sink_answers(const struct pt_space *space, const struct sink_op *look);
 
 /* Names for people: "map", "unmap" ... */
 const char *sink_kind_name(enum sink_kind kind);

@@ -182,14 +182,6 @@ static int make(struct sink *sink, uint32_t number)
 	return error;
 }
 
-static int look(const struct pt_space *space, const struct sink_op *op)
-{
-	struct pt_translation t;
-	int error;
-
-	return sink_answers(space, op, &t, &error) ? 0 : -PT_EINVAL;
-}
-
 int sink_execute(struct sink *sink, const struct sink_op *op)
 {
 	if (op->kind == SINK_NEW)
@@ -199,7 +191,7 @@ int sink_execute(struct sink *sink, const struct sink_op *op)
 	if (op->kind == SINK_DESTROY)
 		return destroy(sink, op->space);
 	if (op->kind == SINK_LOOK)
-		return look(sink->spaces[op->space], op);
+		return sink_answers(sink->spaces[op->space], op) ? 0 : -PT_EINVAL;
 	return sink_apply(sink->spaces[op->space], sink_space(sink, op->other), op);
 }
 
