@@ -204,17 +204,24 @@ static int run_all(const struct replayed *replayed, struct trace_reader *reader,
 	return TOOL_OK;
 }
 
+/* how: "", or what was other than usual. */
+static int judge_run(const struct pt_format *format, const char *how,
+    const struct replay_result *result)
+{
+	if (!result->wrong[0])
+		return TOOL_OK;
+	tool_error("%s%s: %s", format->name, how, result->wrong);
+	return TOOL_DIFFERENCE;
+}
+
 static int judge(const struct replay_report *report)
 {
 	const struct replay_result *first = &report->rows[0].result;
-	int status = TOOL_OK;
+	int status =
+	    judge_run(report->rows[0].format, ", without the scans at checkpoints", report->blind);
 
 	for (size_t i = 0; i < report->count; i++)
-		if (report->rows[i].result.wrong[0]) {
-			tool_error("%s: %s", report->rows[i].format->name,
-			    report->rows[i].result.wrong);
-			status = TOOL_DIFFERENCE;
-		}
+		status |= judge_run(report->rows[i].format, "", &report->rows[i].result);
 	if (replay_is_compared(report) && first->equal + first->explained != first->checkpoints)
 		status = TOOL_DIFFERENCE;
 	return status;
