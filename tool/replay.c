@@ -165,7 +165,7 @@ static unsigned cpus_here(void)
 	return cpus < 1 ? 1 : cpus < (long)MOST_THREADS ? (unsigned)cpus : MOST_THREADS;
 }
 
-/* Unless named: on the first format that is shown, as many as this machine has CPUs. */
+/* At most. Unless named: on the first format that is shown, as many as this machine has CPUs. */
 static unsigned threads_for(const struct replayed *replayed, const struct replay_report *report,
     size_t format)
 {
@@ -291,7 +291,7 @@ int command_replay(int argc, const char **argv)
 			"RULE"},
 		{"threads", 0, POPT_ARG_STRING, NULL, OPTION_THREADS,
 			"once more by as many threads as the program had, at most N (1: do not); "
-			"unless named on the first format only, by as many as there are CPUs",
+			"unless named on the first format only, by at most one for each CPU",
 			"N"},
 		POPT_TABLEEND,
 	};
