@@ -15,22 +15,17 @@ import tempfile
 
 import jsonschema
 
+# No __pycache__ among the sources.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap
+from tap import check
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PTDESC = os.environ["PTDESC"]
 BOOT = ROOT / "scripts/boot"
 # Forks and many spaces; large pages, moves, splits.
 TRACES = ["shell", "nasty-huge"]
-count = failed = 0
-
-
-def check(name, problem):
-    global count, failed
-    count += 1
-    failed += bool(problem)
-    print(f"{'not ok' if problem else 'ok'} {count} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# ")[:2000])
-    sys.stdout.flush()
 
 
 def run(*args, **environment):
@@ -206,5 +201,4 @@ with tempfile.TemporaryDirectory() as work:
     notices_files(sys.argv[1], work)
     notices_no_report("riscv32", work)
 usage()
-print(f"1..{count}")
-sys.exit(failed != 0)
+sys.exit(tap.done())

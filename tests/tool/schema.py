@@ -13,19 +13,15 @@ import tempfile
 
 import jsonschema
 
+# No __pycache__ among the sources.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap
+from tap import check
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = os.environ.get("PTDESC", str(ROOT / "build/tool/ptdesc"))
 MAKE_TRACE = os.environ.get("MAKE_TRACE", str(ROOT / "build/tests/trace/make_trace"))
-count = failed = 0
-
-
-def check(name, problem):
-    global count, failed
-    count += 1
-    failed += bool(problem)
-    print(f"{'not ok' if problem else 'ok'} {count} - {name}")
-    if problem:
-        print("# " + problem.replace("\n", "\n# ")[:2000])
 
 
 def schema(name):
@@ -155,5 +151,4 @@ snapshot()
 replay()
 trace()
 flatten()
-print(f"1..{count}")
-sys.exit(failed != 0)
+sys.exit(tap.done())

@@ -14,21 +14,17 @@ import pathlib
 import subprocess
 import sys
 
+# No __pycache__ among the sources.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap
+from tap import check
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOOL = os.environ.get("PTDESC", str(HERE.parents[1] / "build/tool/ptdesc"))
 RULES = 14
 THREADED = ("cargo", "java", "node", "rustc")
 THREADS = 8
-count = failed = 0
-
-
-def check(name, problem):
-    global count, failed
-    count += 1
-    failed += bool(problem)
-    print(f"{'not ok' if problem else 'ok'} {count} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# ")[:2000])
 
 
 def replay(trace, *args):
@@ -119,14 +115,12 @@ def main():
     before = {trace: compared(trace, "--threads", "1")[0] for _, trace in rules}
     for rule, trace in rules:
         ablate(rule, trace, before[trace])
-    print(f"1..{count}")
 
 
 def threads(formats):
     for trace in THREADED:
         (head,) = replay(trace, "--threads", "1")[0]["trace"]
         by_threads(trace, head["spaces"], formats)
-    print(f"1..{count}")
 
 
 if "--write" in sys.argv:
@@ -136,4 +130,4 @@ else:
         threads(sys.argv[-1])
     else:
         main()
-    sys.exit(failed != 0)
+    sys.exit(tap.done())
