@@ -98,7 +98,7 @@ const char *explore_failure(void);
 /* The fiber that runs. */
 unsigned explore_self(void);
 
-/* The time, counted in accesses of all fibers. */
+/* The time, later than when it was last asked or anybody made an access. */
 uint64_t explore_time(void);
 
 /* An access of the port's own to a word of the block that stands for synchronisation. */

@@ -24,7 +24,7 @@ struct explore {
 	bool replay;
 	bool tell;
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
-	uint64_t time;
+	uint64_t time;                      /* goes on with each access, and when it is asked */
 	const char *failure;
 	const struct explore_watch *watch;
 	size_t arena; /* physical memory: where in the block, */
