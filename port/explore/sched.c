@@ -339,6 +339,7 @@ void explore_begin(const struct explore_config *config)
 	explore.config = *config;
 	memset(explore.granule, 0, sizeof(explore.granule));
 	known = 0;
+	taken.count = 0;
 }
 
 const char *explore_run(void)

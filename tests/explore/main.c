@@ -75,7 +75,8 @@ static void print_schedule(void)
 	const struct explore_schedule *s = explore_schedule();
 
 	for (unsigned i = 0; i < s->count; i++)
-		printf("%s%u@%u-%u", i ? "," : "", s->step[i].from, s->step[i].at, s->step[i].to);
+		printf("%s%u@%u-%u", i ? "," : " --schedule ", s->step[i].from, s->step[i].at,
+		    s->step[i].to);
 }
 
 static bool parse_schedule(const char *text, struct explore_schedule *s)
@@ -125,7 +126,6 @@ static void tell_failure(const struct scenario *s, enum world_state state, const
 		printf(" --fault %d", fault);
 	if (f.nth)
 		printf(" --fail %llu%s", (unsigned long long)f.nth, f.for_ever ? "+" : "");
-	printf(" --schedule ");
 	print_schedule();
 	printf("\n");
 	fflush(stdout);

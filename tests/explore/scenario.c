@@ -350,17 +350,12 @@ const char *scenario_explore(const struct scenario *s, const struct depth *depth
 	uint64_t most;
 
 	make_calls(s);
-	wrong = oracle_learn(calls, call_count, depth->oom);
 	totals->scenarios++;
 	failing = 0;
-	if (wrong) {
-		begin(depth);
-	} else if (depth->oom) {
-		wrong = explore_oom(depth, totals);
-	} else {
-		begin(depth);
-		wrong = explore_all(totals, &most);
-	}
+	begin(depth);
+	wrong = oracle_learn(calls, call_count, depth->oom);
+	if (!wrong)
+		wrong = depth->oom ? explore_oom(depth, totals) : explore_all(totals, &most);
 	if (wrong && !strncmp(wrong, "race", 4))
 		totals->races++;
 	else if (wrong)

@@ -74,7 +74,8 @@ struct depth {
 
 /*
  * Explores a scenario in the state that was made. NULL, or what was found wrong, and how to see it
- * again is in explore_schedule() and scenario_failing().
+ * again is in explore_schedule() and scenario_failing(); no schedule: the calls one after the
+ * other.
  */
 const char *scenario_explore(const struct scenario *s, const struct depth *depth,
     struct totals *totals);
