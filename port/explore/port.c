@@ -175,11 +175,13 @@ static void flush(void *ctx, const struct pt_flush *request)
 
 static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
 {
-	(void)ctx;
-	(void)size;
 	(void)level;
-	if (explore_self() != EXPLORE_MAIN)
-		explore.watch->table_event(pa.v, start);
+	if (explore_self() == EXPLORE_MAIN)
+		return 0;
+	/* Whoever gets a freed table's memory may write all of it. */
+	if (!start)
+		(void)note_access(block_offset(phys_to_virt(ctx, pa)), size, true);
+	explore.watch->table_event(pa.v, size, start);
 	return 0;
 }
 
