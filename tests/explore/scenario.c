@@ -49,7 +49,7 @@ void totals_print(const struct totals *t)
 	if (t->failing)
 		printf("; %" PRIu64 " failing allocations", t->failing);
 	if (t->shallow)
-		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
+		printf("; %" PRIu64 " that drain magazines, with fewer preemptions", t->shallow);
 	printf("\n");
 }
 

@@ -41,7 +41,7 @@ struct totals {
 	uint64_t violations;
 	uint64_t capped;
 	uint64_t failing; /* allocations made to fail */
-	uint64_t shallow; /* scenarios explored to bound 1 only: they drain magazines */
+	uint64_t shallow; /* scenarios explored with fewer preemptions: they drain magazines */
 };
 
 /* Adds what came of other scenarios. */
