@@ -29,7 +29,7 @@ struct place {
 struct scenario {
 	const struct operation *op[EXPLORE_FIBERS]; /* NULL: fewer calls */
 	enum relation relation;
-	bool other; /* the second call works on the space that shares */
+	bool other; /* the second call, and a third, work on the space that shares */
 	struct place place[EXPLORE_FIBERS];
 };
 
