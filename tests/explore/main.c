@@ -48,7 +48,8 @@ static int list;
 static int fault;
 
 static const struct poptOption options[] = {
-	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0, "fake8, fake8-soft or fake4", "F"},
+	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0,
+		"fake8, fake8-soft or fake4; with simulated MMUs fake8-mmu or fake4-mmu", "F"},
 	{"state", 0, POPT_ARG_STRING, (void *)&state_name, 0, "what the space holds at first", "S"},
 	{"scenario", 0, POPT_ARG_STRING, (void *)&scenario_text, 0, "one scenario", "A/B/REL"},
 	{"schedule", 0, POPT_ARG_STRING, (void *)&schedule_text, 0, "one schedule of it, told",
@@ -61,10 +62,13 @@ static const struct poptOption options[] = {
 	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
-	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
+	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "all pairs with simulated MMUs", NULL},
 	{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes; 2", "N"},
 	{"list", 0, POPT_ARG_NONE, &list, 0, "name the operations", NULL},
-	{"fault", 0, POPT_ARG_INT, &fault, 0, "row of docs/defects.md to put back", "N"},
+	{"fault", 0, POPT_ARG_INT, &fault, 0,
+		"row of docs/defects.md to put back; 100 to 103: a flush is not done; 104: "
+		"translate answers of the past",
+		"N"},
 	POPT_AUTOHELP POPT_TABLEEND,
 };
 
@@ -287,13 +291,20 @@ static int explore(void)
 	return good ? 0 : 1;
 }
 
+static bool is_a_number_wrong(void)
+{
+	return bound < 0 || jobs < 1 || triples < 0 || fault < 0;
+}
+
 /* What is wrong with the arguments, or NULL. */
 static const char *misused(poptContext ctx)
 {
 	struct scenario s;
 
-	if (poptPeekArg(ctx) || bound < 0 || jobs < 1 || triples < 0 || fault < 0)
+	if (poptPeekArg(ctx) || is_a_number_wrong())
 		return "an argument that means nothing";
+	if (mmu && format_name)
+		return "--mmu chooses the formats, and so does --format";
 	if (find_kind() == WORLD_KINDS)
 		return "no such format";
 	if (find_state() == WORLD_STATES)
