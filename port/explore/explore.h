@@ -101,10 +101,7 @@ unsigned explore_self(void);
 /* The time, later than when it was last asked or anybody made an access. */
 uint64_t explore_time(void);
 
-/* An access of the port's own to a word of the block that stands for synchronisation. */
-void explore_sync(const void *word, bool write);
-
-/* The same by an MMU, to an entry. */
+/* An access by an MMU, to an entry. */
 void explore_mmu_access(const void *entry, size_t size, bool write);
 
 /* What is done to TLBs, or asked of them: a flush comes before or after it. */

@@ -49,6 +49,9 @@ void explore_point(void);
 void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
+/* An access of the port's own to a word of the block that stands for synchronisation. sched.c */
+void explore_sync(const void *word, bool write);
+
 /* Vector clocks. race.c */
 void race_begin(unsigned count);
 void race_plain(size_t offset, size_t size, bool write);

@@ -110,7 +110,7 @@ static uint64_t table_bytes(unsigned level)
 
 static size_t unit_of(uint64_t pa)
 {
-	return (size_t)((pa - world_first_pa()) / UNIT) % UNITS;
+	return (size_t)((pa - WORLD_FIRST_PA) / UNIT) % UNITS;
 }
 
 /* --- items ---------------------------------------------------------------------------------- */
@@ -505,6 +505,7 @@ void mmu_released(const struct call *call, const struct pt_run *run)
 const char *mmu_judge(const struct call *calls, unsigned count)
 {
 	static char text[128];
+	const char *wrong;
 
 	if (!on)
 		return NULL;
@@ -521,7 +522,6 @@ const char *mmu_judge(const struct call *calls, unsigned count)
 		    (unsigned)(it->va >> format->page_shift), it->space, it->level);
 		return text;
 	}
-	if (mmu_walkers_judge(calls, count))
-		return mmu_walkers_judge(calls, count);
-	return explore_failure();
+	wrong = mmu_walkers_judge(calls, count);
+	return wrong ? wrong : explore_failure();
 }

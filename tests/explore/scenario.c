@@ -10,7 +10,7 @@
 /* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
 #define CAP 50000000u
 
-const char *const relation_name[RELATIONS] = {
+static const char *const relation_name[RELATIONS] = {
 	"same",
 	"leaf",
 	"sibling",

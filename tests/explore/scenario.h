@@ -17,8 +17,6 @@ enum relation {
 	RELATIONS,
 };
 
-extern const char *const relation_name[RELATIONS];
-
 /* Where one call goes, if that is not left to the relation. */
 struct place {
 	unsigned pages; /* 0: it is */
