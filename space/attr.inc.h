@@ -120,9 +120,7 @@ static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va)
 /* May an access happen: judged under the lock, where the answer stays true while it is noted. */
 static inline bool may_access(struct change *c, pf_entry e, unsigned l)
 {
-	if (PT_DEFECT(73)) /* what was seen before the lock is believed */
-		return true;
-	c->result = c->access & ~pf_attr_of(e, l).flags ? -PT_EATTR : 0;
+	c->result = c->access & ~pf_attr_of(e, l).flags && !PT_DEFECT(73) ? -PT_EATTR : 0;
 	return !c->result;
 }
 
@@ -329,8 +327,6 @@ static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
 		return -PT_EATTR;
 	if ((t.attr.flags & wanted) == wanted)
 		return 0;
-	if (PT_DEFECT(73))
-		c.result = 0;
 	err = op_change(space, r, &c, 0);
 	return err ? err : c.result;
 }

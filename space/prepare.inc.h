@@ -120,22 +120,15 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 	return pt;
 }
 
-/* What 15 says is wrong: the last who shares a table goes on in it. */
-static bool take_over(struct pt_op *op, struct pt_space *space, struct ptdesc *shared)
+/* Row 66 asks: is there nobody else who shares a table. */
+static bool shared_by_one(struct pt_op *op, struct ptdesc *shared)
 {
+	bool one;
+
 	pt_table_lock(op->memory, shared);
-	if (shared->pt_share_count != 1) {
-		pt_table_unlock(op->memory, shared);
-		return false;
-	}
-	shared->pt_share_count = 0;
-	if (shared->space != space)
-		pt_account_move(op->memory, shared, NULL, &space->account);
-	shared->space = space;
-	PT_STORE(&shared->shared, 0, RELEASE);
-	shared->pt_list.next = op->held;
-	op->held = shared;
-	return true;
+	one = shared->pt_share_count == 1;
+	pt_table_unlock(op->memory, shared);
+	return one;
 }
 
 /* Gives this space a copy of its own of a shared leaf table; the shared one stays as it is (15). */
@@ -147,7 +140,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	struct ptdesc *pt;
 	pf_entry *to;
 
-	if (PT_DEFECT(66) && take_over(op, side->space, shared))
+	if (PT_DEFECT(66) && shared_by_one(op, shared))
 		return;
 	pt = pt_op_take(op, side, l - 1, va & ~slot_mask(l));
 	to = table_of(op->memory, pt, l - 1);

@@ -54,7 +54,7 @@ struct explore_watch {
 	void (*write)(uint64_t pa, size_t size);
 	void (*update)(uint64_t pa); /* a lock, among others: exchanged or compared and exchanged */
 	void (*load)(uint64_t pa);   /* atomic */
-	void (*table_event)(uint64_t pa, bool start);
+	void (*table_event)(uint64_t pa, size_t size, bool start);
 	/* Half of a flush: first every CPU's, then what devices keep. */
 	void (*flush)(const struct pt_flush *request, bool device);
 };
@@ -98,13 +98,10 @@ const char *explore_failure(void);
 /* The fiber that runs. */
 unsigned explore_self(void);
 
-/* The time, counted in accesses of all fibers. */
+/* The time, later than when it was last asked or anybody made an access. */
 uint64_t explore_time(void);
 
-/* An access of the port's own to a word of the block that stands for synchronisation. */
-void explore_sync(const void *word, bool write);
-
-/* The same by an MMU, to an entry. */
+/* An access by an MMU, to an entry. */
 void explore_mmu_access(const void *entry, size_t size, bool write);
 
 /* What is done to TLBs, or asked of them: a flush comes before or after it. */

@@ -24,7 +24,7 @@ struct explore {
 	bool replay;
 	bool tell;
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
-	uint64_t time;
+	uint64_t time;                      /* goes on with each access, and when it is asked */
 	const char *failure;
 	const struct explore_watch *watch;
 	size_t arena; /* physical memory: where in the block, */
@@ -48,6 +48,9 @@ enum atomic_kind { ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_UPDATE };
 void explore_point(void);
 void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
+
+/* An access of the port's own to a word of the block that stands for synchronisation. sched.c */
+void explore_sync(const void *word, bool write);
 
 /* Vector clocks. race.c */
 void race_begin(unsigned count);

@@ -15,7 +15,6 @@ struct port_state {
 };
 
 static unsigned main_cpu;
-static char *memory;
 
 static struct port_state *state(void)
 {
@@ -34,7 +33,6 @@ void explore_port_cpu(unsigned cpu)
 
 void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
 {
-	memory = arena;
 	explore.arena = block_offset(arena);
 	explore.arena_size = size;
 	explore.arena_pa = first_pa;
@@ -83,13 +81,13 @@ static void *phys_to_virt(void *ctx, pt_pa pa)
 	(void)ctx;
 	if (pa.v - explore.arena_pa >= explore.arena_size)
 		explore_fail("a table where there is no memory", NULL);
-	return memory + (pa.v - explore.arena_pa);
+	return explore_block + explore.arena + (pa.v - explore.arena_pa);
 }
 
 static pt_pa virt_to_phys(void *ctx, const void *address)
 {
 	(void)ctx;
-	return pt_make_pa((uint64_t)((const char *)address - memory) + explore.arena_pa);
+	return pt_make_pa(block_offset(address) - explore.arena + explore.arena_pa);
 }
 
 uint64_t explore_port_pa(const void *address)
@@ -175,11 +173,13 @@ static void flush(void *ctx, const struct pt_flush *request)
 
 static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
 {
-	(void)ctx;
-	(void)size;
 	(void)level;
-	if (explore_self() != EXPLORE_MAIN)
-		explore.watch->table_event(pa.v, start);
+	if (explore_self() == EXPLORE_MAIN)
+		return 0;
+	/* Whoever gets a freed table's memory may write all of it. */
+	if (!start)
+		(void)note_access(block_offset(phys_to_virt(ctx, pa)), size, true);
+	explore.watch->table_event(pa.v, size, start);
 	return 0;
 }
 

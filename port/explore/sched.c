@@ -115,7 +115,8 @@ static bool runnable(unsigned fiber)
 {
 	const struct waiting *w = &waiting[fiber];
 
-	return !w->done && (!w->ready || w->ready(w->address, w->value));
+	return fiber < explore.config.fibers && !w->done &&
+	       (!w->ready || w->ready(w->address, w->value));
 }
 
 static unsigned runnable_mask(void)
@@ -190,13 +191,11 @@ static void yield(void)
 	unsigned to = EXPLORE_MAIN;
 
 	explore.count[explore.current]++;
-	if (!mask) {
+	if (!mask)
 		explore_fail("deadlock: nobody can go on", NULL);
-		leave();
-	}
 	if (explore.replay)
 		to = given_switch();
-	if (to == EXPLORE_MAIN)
+	if (!runnable(to))
 		to = nth_of(mask, mask & (mask - 1) && !explore.replay
 				      ? decide((unsigned)__builtin_popcount(mask))
 				      : 0);
@@ -249,7 +248,7 @@ void explore_point_replay(void)
 	if (explore.time > MAX_ACCESS)
 		explore_fail("livelock", NULL);
 	/* With another defect, or none, it may have nothing to do just then. */
-	if (to != EXPLORE_MAIN && runnable(to))
+	if (runnable(to))
 		switch_to(to);
 }
 
@@ -262,7 +261,7 @@ unsigned explore_self(void)
 
 uint64_t explore_time(void)
 {
-	return explore.time;
+	return ++explore.time;
 }
 
 void explore_sync(const void *word, bool write)
@@ -340,6 +339,7 @@ void explore_begin(const struct explore_config *config)
 	explore.config = *config;
 	memset(explore.granule, 0, sizeof(explore.granule));
 	known = 0;
+	taken.count = 0;
 }
 
 const char *explore_run(void)
@@ -363,7 +363,7 @@ const char *explore_run(void)
 	for (unsigned f = 0; f < explore.config.fibers; f++)
 		fiber_prepare(f, fiber_main);
 	first = explore.replay ? given_switch() : decide(explore.config.fibers);
-	switch_to(first == EXPLORE_MAIN ? 0 : first);
+	switch_to(runnable(first) ? first : 0);
 	return explore_failure();
 }
 

@@ -26,15 +26,6 @@ void __tsan_init(void)
 {
 }
 
-void __tsan_func_entry(void *pc)
-{
-	(void)pc;
-}
-
-void __tsan_func_exit(void)
-{
-}
-
 #define PLAIN(size)                                                                                \
 	void __tsan_read##size(void *at)                                                           \
 	{                                                                                          \

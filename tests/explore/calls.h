@@ -29,6 +29,11 @@ struct call {
 	uint64_t ended;
 };
 
+/* Ways in which a call can be wrong, set by --fault, beside the library's defects and mmu.h's. */
+enum call_fault {
+	CALL_FAULT_STALE = 104, /* translate answers what was mapped at first */
+};
+
 /* What a call takes: where there is no address, there is nothing to place. */
 enum takes {
 	TAKES_PLACE,  /* a space and an address */

@@ -14,8 +14,9 @@ explorer_is_built()
 # explore TITLE ARGS...: a line for each format and state, and one for all.
 explore()
 {
-	echo "# $1: explore $*" | sed "s/: explore $1/: explore/"
+	title=$1
 	shift
+	echo "# $title: explore $*"
 	"$explorer" "$@" || echo "not ok - explore $*"
 }
 

@@ -77,8 +77,12 @@ static bool describe_tables(const void *address, char *text, size_t size)
 void world_describe(const void *address, char *text, size_t size)
 {
 	if (within(address, explore_block, explore_port_size())) {
-		snprintf(text, size, "read section of fiber %zu",
-		    distance(address, explore_block) / 8);
+		size_t fiber = distance(address, explore_block) / 8;
+
+		if (fiber <= EXPLORE_MAIN)
+			snprintf(text, size, "read section of fiber %zu", fiber);
+		else
+			snprintf(text, size, "flushes");
 		return;
 	}
 	for (unsigned i = 0; i < WORLD_OWN + EXPLORE_FIBERS; i++) {

@@ -17,7 +17,6 @@ struct piece {
 
 static struct piece *piece;
 static struct totals *totals; /* shared with the processes */
-static unsigned pieces;
 
 static void die(const char *what)
 {
@@ -84,19 +83,18 @@ bool jobs_run(job_fn job, unsigned count, unsigned processes, struct totals *sum
 	unsigned shown = 0;
 	bool good = true;
 
-	pieces = count;
 	piece = calloc(count, sizeof(*piece));
 	totals = mmap(NULL, count * sizeof(*totals), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!piece || totals == MAP_FAILED)
 		die("memory");
-	while (shown < pieces) {
-		while (started < pieces && started - ended < processes)
+	while (shown < count) {
+		while (started < count && started - ended < processes)
 			start(job, started++);
 		reap(started);
 		ended++;
 		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "%u of %u\r", ended, pieces);
+			fprintf(stderr, "%u of %u\r", ended, count);
 		for (; shown < started && piece[shown].ended; shown++) {
 			show(&piece[shown]);
 			good &= piece[shown].good;

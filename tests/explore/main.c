@@ -48,7 +48,8 @@ static int list;
 static int fault;
 
 static const struct poptOption options[] = {
-	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0, "fake8, fake8-soft or fake4", "F"},
+	{"format", 0, POPT_ARG_STRING, (void *)&format_name, 0,
+		"fake8, fake8-soft or fake4; with simulated MMUs fake8-mmu or fake4-mmu", "F"},
 	{"state", 0, POPT_ARG_STRING, (void *)&state_name, 0, "what the space holds at first", "S"},
 	{"scenario", 0, POPT_ARG_STRING, (void *)&scenario_text, 0, "one scenario", "A/B/REL"},
 	{"schedule", 0, POPT_ARG_STRING, (void *)&schedule_text, 0, "one schedule of it, told",
@@ -61,10 +62,13 @@ static const struct poptOption options[] = {
 	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
-	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "with simulated MMUs", NULL},
+	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "all pairs with simulated MMUs", NULL},
 	{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes; 2", "N"},
 	{"list", 0, POPT_ARG_NONE, &list, 0, "name the operations", NULL},
-	{"fault", 0, POPT_ARG_INT, &fault, 0, "row of docs/defects.md to put back", "N"},
+	{"fault", 0, POPT_ARG_INT, &fault, 0,
+		"row of docs/defects.md to put back; 100 to 103: a flush is not done; 104: "
+		"translate answers of the past",
+		"N"},
 	POPT_AUTOHELP POPT_TABLEEND,
 };
 
@@ -75,7 +79,8 @@ static void print_schedule(void)
 	const struct explore_schedule *s = explore_schedule();
 
 	for (unsigned i = 0; i < s->count; i++)
-		printf("%s%u@%u-%u", i ? "," : "", s->step[i].from, s->step[i].at, s->step[i].to);
+		printf("%s%u@%u-%u", i ? "," : " --schedule ", s->step[i].from, s->step[i].at,
+		    s->step[i].to);
 }
 
 static bool parse_schedule(const char *text, struct explore_schedule *s)
@@ -125,7 +130,6 @@ static void tell_failure(const struct scenario *s, enum world_state state, const
 		printf(" --fault %d", fault);
 	if (f.nth)
 		printf(" --fail %llu%s", (unsigned long long)f.nth, f.for_ever ? "+" : "");
-	printf(" --schedule ");
 	print_schedule();
 	printf("\n");
 	fflush(stdout);
@@ -188,11 +192,12 @@ static void explore_one(const struct scenario *s, enum world_state state, struct
 		tell_failure(s, state, wrong);
 }
 
-static void explore_pair(const struct operation *a, const struct operation *b,
+/* Where both work on one space, the pair the other way round is the same one. */
+static void explore_pair(const struct operation *a, const struct operation *b, bool reversed,
     enum world_state state, struct totals *totals)
 {
 	for (unsigned r = 0; r < RELATIONS; r++) {
-		for (unsigned other = 0; other < 2; other++) {
+		for (unsigned other = reversed; other < 2; other++) {
 			struct scenario s = {.op = {a, b},
 				.relation = (enum relation)r,
 				.other = other};
@@ -205,8 +210,8 @@ static void explore_pair(const struct operation *a, const struct operation *b,
 static void explore_pairs(enum world_state state, struct totals *totals)
 {
 	for (unsigned i = 0; i < operation_count(); i++)
-		for (unsigned k = i; k < operation_count(); k++)
-			explore_pair(operation_at(i), operation_at(k), state, totals);
+		for (unsigned k = 0; k < operation_count(); k++)
+			explore_pair(operation_at(i), operation_at(k), k < i, state, totals);
 }
 
 static unsigned random_below(uint64_t *x, unsigned n)
@@ -286,13 +291,20 @@ static int explore(void)
 	return good ? 0 : 1;
 }
 
+static bool is_a_number_wrong(void)
+{
+	return bound < 0 || jobs < 1 || triples < 0 || fault < 0;
+}
+
 /* What is wrong with the arguments, or NULL. */
 static const char *misused(poptContext ctx)
 {
 	struct scenario s;
 
-	if (poptPeekArg(ctx) || bound < 0 || jobs < 1 || triples < 0 || fault < 0)
+	if (poptPeekArg(ctx) || is_a_number_wrong())
 		return "an argument that means nothing";
+	if (mmu && format_name)
+		return "--mmu chooses the formats, and so does --format";
 	if (find_kind() == WORLD_KINDS)
 		return "no such format";
 	if (find_state() == WORLD_STATES)

@@ -29,6 +29,7 @@ struct item {
 /* A table that the library has. */
 struct table {
 	uint64_t pa;
+	size_t bytes;
 	uint64_t lock; /* where its descriptor's lock is */
 	bool live;
 };
@@ -109,7 +110,7 @@ static uint64_t table_bytes(unsigned level)
 
 static size_t unit_of(uint64_t pa)
 {
-	return (size_t)((pa - world_first_pa()) / UNIT) % UNITS;
+	return (size_t)((pa - WORLD_FIRST_PA) / UNIT) % UNITS;
 }
 
 /* --- items ---------------------------------------------------------------------------------- */
@@ -310,7 +311,7 @@ static struct table *table_at(uint64_t pa)
 	return NULL;
 }
 
-static void learn_table(uint64_t pa)
+static void learn_table(uint64_t pa, size_t bytes)
 {
 	const struct ptdesc *pt = pt_desc_find(world.memory, pa);
 	struct table *t = table_at(pa);
@@ -322,11 +323,12 @@ static void learn_table(uint64_t pa)
 	if (!t)
 		t = &mmu.table[mmu.tables++];
 	t->pa = pa;
+	t->bytes = bytes;
 	t->lock = explore_port_pa(&pt->lock);
 	t->live = true;
 }
 
-static void watch_table_event(uint64_t pa, bool start)
+static void watch_table_event(uint64_t pa, size_t size, bool start)
 {
 	struct table *t = table_at(pa);
 
@@ -335,7 +337,7 @@ static void watch_table_event(uint64_t pa, bool start)
 	if (start) {
 		if (t && t->live)
 			explore_fail("a table is given out twice", NULL);
-		learn_table(pa);
+		learn_table(pa, size);
 		return;
 	}
 	if (!t || !t->live)
@@ -356,18 +358,35 @@ static void watch_write(uint64_t pa, size_t size)
 	mmu.pending_size = size;
 }
 
+/* Memory and descriptors of a freed table may be another's by now. */
 static void watch_update(uint64_t pa)
 {
-	for (unsigned i = 0; i < mmu.tables; i++)
-		if (mmu.table[i].lock == pa && !mmu.table[i].live)
-			explore_fail("a freed table is locked", NULL);
+	bool freed = false;
+
+	for (unsigned i = 0; i < mmu.tables; i++) {
+		if (mmu.table[i].lock != pa)
+			continue;
+		if (mmu.table[i].live)
+			return;
+		freed = true;
+	}
+	if (freed)
+		explore_fail("a freed table is locked", NULL);
 }
 
 static void watch_load(uint64_t pa)
 {
-	for (unsigned i = 0; i < mmu.tables; i++)
-		if (!mmu.table[i].live && pa - mmu.table[i].pa < UNIT)
-			explore_fail("a freed table is read", NULL);
+	bool freed = false;
+
+	for (unsigned i = 0; i < mmu.tables; i++) {
+		if (pa - mmu.table[i].pa >= mmu.table[i].bytes)
+			continue;
+		if (mmu.table[i].live)
+			return;
+		freed = true;
+	}
+	if (freed)
+		explore_fail("a freed table is read", NULL);
 }
 
 /* --- executions ----------------------------------------------------------------------------- */
@@ -414,9 +433,12 @@ void mmu_learn(void)
 		add_item(&root);
 	}
 	cache_all();
-	for (unsigned i = 0; i < mmu.items; i++)
-		if (!is_leaf(&mmu.item[i]) && !table_at(mmu.item[i].pa))
-			learn_table(mmu.item[i].pa);
+	for (unsigned i = 0; i < mmu.items; i++) {
+		const struct item *it = &mmu.item[i];
+
+		if (!is_leaf(it) && !table_at(it->pa))
+			learn_table(it->pa, table_bytes(it->level - 1u));
+	}
 	at_first = mmu;
 }
 
@@ -483,6 +505,7 @@ void mmu_released(const struct call *call, const struct pt_run *run)
 const char *mmu_judge(const struct call *calls, unsigned count)
 {
 	static char text[128];
+	const char *wrong;
 
 	if (!on)
 		return NULL;
@@ -499,7 +522,6 @@ const char *mmu_judge(const struct call *calls, unsigned count)
 		    (unsigned)(it->va >> format->page_shift), it->space, it->level);
 		return text;
 	}
-	if (mmu_walkers_judge(calls, count))
-		return mmu_walkers_judge(calls, count);
-	return explore_failure();
+	wrong = mmu_walkers_judge(calls, count);
+	return wrong ? wrong : explore_failure();
 }

@@ -26,11 +26,11 @@ enum mmu_fault {
 	MMU_FAULT_DEVICE,       /* the IOTLB is not told */
 };
 
-/* Begins and ends to watch: before world_make, for ports are made there. */
+/* Begins and ends to watch: world_make does so before it makes ports. */
 void mmu_watch(bool wanted);
 bool mmu_on(void);
 
-/* What spaces map at first, and which tables there are: after world_make. */
+/* What spaces map at first, and which tables there are: when world_make has made them. */
 void mmu_learn(void);
 
 /* No MMU runs a space any more, which may go. */

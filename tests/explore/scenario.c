@@ -10,7 +10,7 @@
 /* Executions of one scenario, at most: one that has more is counted as capped, and fails. */
 #define CAP 50000000u
 
-const char *const relation_name[RELATIONS] = {
+static const char *const relation_name[RELATIONS] = {
 	"same",
 	"leaf",
 	"sibling",
@@ -49,7 +49,7 @@ void totals_print(const struct totals *t)
 	if (t->failing)
 		printf("; %" PRIu64 " failing allocations", t->failing);
 	if (t->shallow)
-		printf("; %" PRIu64 " that drain magazines at bound 1", t->shallow);
+		printf("; %" PRIu64 " that drain magazines, with fewer preemptions", t->shallow);
 	printf("\n");
 }
 
@@ -350,17 +350,12 @@ const char *scenario_explore(const struct scenario *s, const struct depth *depth
 	uint64_t most;
 
 	make_calls(s);
-	wrong = oracle_learn(calls, call_count, depth->oom);
 	totals->scenarios++;
 	failing = 0;
-	if (wrong) {
-		begin(depth);
-	} else if (depth->oom) {
-		wrong = explore_oom(depth, totals);
-	} else {
-		begin(depth);
-		wrong = explore_all(totals, &most);
-	}
+	begin(depth);
+	wrong = oracle_learn(calls, call_count, depth->oom);
+	if (!wrong)
+		wrong = depth->oom ? explore_oom(depth, totals) : explore_all(totals, &most);
 	if (wrong && !strncmp(wrong, "race", 4))
 		totals->races++;
 	else if (wrong)

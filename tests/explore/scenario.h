@@ -17,8 +17,6 @@ enum relation {
 	RELATIONS,
 };
 
-extern const char *const relation_name[RELATIONS];
-
 /* Where one call goes, if that is not left to the relation. */
 struct place {
 	unsigned pages; /* 0: it is */
@@ -29,7 +27,7 @@ struct place {
 struct scenario {
 	const struct operation *op[EXPLORE_FIBERS]; /* NULL: fewer calls */
 	enum relation relation;
-	bool other; /* the second call works on the space that shares */
+	bool other; /* the second call, and a third, work on the space that shares */
 	struct place place[EXPLORE_FIBERS];
 };
 
@@ -41,7 +39,7 @@ struct totals {
 	uint64_t violations;
 	uint64_t capped;
 	uint64_t failing; /* allocations made to fail */
-	uint64_t shallow; /* scenarios explored to bound 1 only: they drain magazines */
+	uint64_t shallow; /* scenarios explored with fewer preemptions: they drain magazines */
 };
 
 /* Adds what came of other scenarios. */
@@ -74,7 +72,8 @@ struct depth {
 
 /*
  * Explores a scenario in the state that was made. NULL, or what was found wrong, and how to see it
- * again is in explore_schedule() and scenario_failing().
+ * again is in explore_schedule() and scenario_failing(); no schedule: the calls one after the
+ * other.
  */
 const char *scenario_explore(const struct scenario *s, const struct depth *depth,
     struct totals *totals);

@@ -6,11 +6,8 @@
 #include "tests/explore/mmu.h"
 #include "tests/explore/world.h"
 
-#define FRAME_SHIFT   WORLD_FRAME_SHIFT
-#define SECTION_SHIFT WORLD_SECTION_SHIFT
-#define FRAMES        WORLD_FRAMES
-#define READY         4u /* tables of each class that each CPU has in its magazine */
-#define CPUS          (EXPLORE_FIBERS + 1)
+#define READY 4u /* tables of each class that each CPU has in its magazine */
+#define CPUS  (EXPLORE_FIBERS + 1)
 
 const char *const world_state_name[WORLD_STATES] = {
 	"empty",
@@ -60,11 +57,11 @@ static void must(int err)
 static void open_memory(void)
 {
 	const struct pt_config config = {
-		.page_shift = FRAME_SHIFT,
+		.page_shift = WORLD_FRAME_SHIFT,
 		.cpus = CPUS,
 		.nodes = 1,
-		.section_shift = SECTION_SHIFT,
-		.max_pfn = 4 * FRAMES,
+		.section_shift = WORLD_SECTION_SHIFT,
+		.max_pfn = 4 * WORLD_FRAMES,
 		.magazine = 2 * READY,
 		.classes = 8,
 	};
@@ -73,9 +70,10 @@ static void open_memory(void)
 	char *arena;
 
 	must(pt_memory_init(take(size), size, &config, &port, &world.memory));
-	must(pt_section_add(world.memory, FRAMES, FRAMES, 0, take(pt_section_size(&config))));
-	world.spare = 2 * FRAMES;
-	world.absent = 3 * FRAMES;
+	must(pt_section_add(world.memory, WORLD_FRAMES, WORLD_FRAMES, 0,
+	    take(pt_section_size(&config))));
+	world.spare = 2 * WORLD_FRAMES;
+	world.absent = 3 * WORLD_FRAMES;
 	arena = take(WORLD_ARENA);
 	memset(arena, 0xa5, WORLD_ARENA);
 	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
@@ -106,11 +104,6 @@ static void fill_magazines(void)
 		}
 	}
 	explore_port_cpu(EXPLORE_MAIN);
-}
-
-uint64_t world_first_pa(void)
-{
-	return FRAMES << FRAME_SHIFT;
 }
 
 pt_pa world_pa(unsigned page)
@@ -266,7 +259,7 @@ const char *world_check(void)
 		live[count++] = space;
 		if (pt_check(space, &report)) {
 			snprintf(text, sizeof(text), "pt_check: space %u, page %llu, level %u: %s",
-			    s, (unsigned long long)(report.va.v >> FRAME_SHIFT), report.level,
+			    s, (unsigned long long)(report.va.v >> WORLD_FRAME_SHIFT), report.level,
 			    report.what);
 			return text;
 		}

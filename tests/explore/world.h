@@ -93,9 +93,6 @@ static inline uint64_t world_size(unsigned pages)
 	return (uint64_t)pages << world.format->page_shift;
 }
 
-/* Where physical memory begins. */
-uint64_t world_first_pa(void);
-
 /* What is mapped at a page at first. */
 pt_pa world_pa(unsigned page);
 
