@@ -49,6 +49,17 @@ void torture_fail(const struct actor *a, const char *format, ...)
 	_Exit(1);
 }
 
+/* What the library sees itself; the thread is one of the hosted port's, not known by its number. */
+static void on_stop(void *ctx, enum pt_stop code, const void *object)
+{
+	const struct torture *t = ctx;
+
+	printf("not ok - torture %s: the library stopped with code %d at %p (seed %llu)\n",
+	    format_name, (int)code, object, (unsigned long long)t->seed);
+	(void)fflush(stdout);
+	_Exit(1);
+}
+
 struct region random_part(struct actor *a, struct region r)
 {
 	struct region part = {r.first, 1};
@@ -292,6 +303,7 @@ int main(int argc, char **argv)
 		printf("not ok - no memory\n");
 		return 1;
 	}
+	pt_hosted_on_stop(hosted, on_stop, t);
 	t->memory = pt_hosted_memory(hosted);
 	lives_begin(t);
 	lay_out(t);
