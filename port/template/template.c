@@ -153,6 +153,8 @@ static void flush(void *ctx, const struct pt_flush *what)
 	for (; !PT_CAS(&t->request_lock, &free, 1, ACQUIRE); free = 0)
 		wait_while(t, &t->request_lock, 1);
 	t->request = *what;
+	/* Either this sees that a CPU is up, or that CPU flushes after what was changed here. */
+	PT_FENCE(SEQ_CST);
 	for (unsigned i = 0; i < TEMPLATE_CPUS; i++) {
 		if (i == me || !PT_LOAD(&t->cpus[i].up, ACQUIRE))
 			continue;
@@ -326,7 +328,10 @@ void template_cpu_up(struct template *t)
 	struct pt_root root = pt_space_root(&t->kernel);
 
 	template_set_root(&root);
+	/* From here on requests reach this CPU; what it has walked before may be obsolete. */
 	PT_STORE(&t->cpus[template_cpu()].up, 1, RELEASE);
+	PT_FENCE(SEQ_CST);
+	template_flush_all();
 }
 
 /* 10. Root entries as they are in memory. Nothing walks a root when this is done to it, so that 8

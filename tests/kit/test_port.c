@@ -132,12 +132,7 @@ static void port_write_back(void *ctx, const void *address, size_t size)
 
 static void port_stop(void *ctx, enum pt_stop code, const void *object)
 {
-	struct test_port *t = ctx;
-
-	t->code = (int)code;
-	t->pinned = false;
-	if (t->armed)
-		longjmp(t->jump, 1);
+	(void)ctx;
 	fprintf(stderr, "test port: stopped with code %d at %p\n", (int)code, object);
 	abort();
 }

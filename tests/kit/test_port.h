@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * A port for tests of spaces: one thread, physical memory in a malloc'ed arena, grace periods that
- * end at once or when the test says so, flushes that are recorded, and a stop that can be caught.
- * It checks how the library calls it (see the table in ptdesc/port.h) and that every store to a
- * table is followed by a write-back: a shadow of the arena holds what write-backs have told of.
+ * end at once or when the test says so, flushes that are recorded, and a stop that ends the
+ * program. It checks how the library calls it (see the table in ptdesc/port.h) and that every store
+ * to a table is followed by a write-back: a shadow of the arena holds what write-backs have told
+ * of.
  */
 #ifndef TESTS_KIT_TEST_PORT_H
 #define TESTS_KIT_TEST_PORT_H
-
-#include <setjmp.h>
 
 #include "core/memory.h"
 
@@ -38,9 +37,6 @@ struct test_port {
 	void (*on_flush)(void *ctx, const struct pt_flush *request);
 	void (*on_write)(void *ctx, const void *address, size_t size);
 	void *hook;
-	jmp_buf jump;
-	bool armed; /* a stop is expected */
-	int code;   /* of the last stop */
 };
 
 /* Opens a memory: sections of 2^section_shift frames. Ends the program when it cannot. */
@@ -65,10 +61,5 @@ const void *test_port_unwritten(const struct test_port *t);
 /* An address of the arena, and a store to it that an MMU would make. */
 void *test_port_virt(const struct test_port *t, uint64_t pa);
 void test_port_poke(struct test_port *t, uint64_t pa, const void *bytes, size_t size);
-
-/* The code with which a hardened build stops at a statement; 0: it does not. */
-#define TEST_PORT_STOP(t, statement)                                                               \
-	((t)->armed = true, (t)->code = 0, setjmp((t)->jump) == 0 ? (void)(statement) : (void)0,   \
-	    (t)->armed = false, (t)->code)
 
 #endif

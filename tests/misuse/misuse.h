@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Every public call with every wrong object: in hardened builds each stops with a code of its own,
- * or is refused with an error. Rows are X(call, object, what is wanted, statement); the statement
- * may leave an error in w->result.
+ * Every public call with every wrong object: in hardened builds each stops with a code, is refused
+ * with an error, or, where there is no object to ask, faults. Rows are X(call, object, what is
+ * wanted, statement); the statement may leave an error in w->result.
  */
 #ifndef TESTS_MISUSE_MISUSE_H
 #define TESTS_MISUSE_MISUSE_H
@@ -38,7 +38,6 @@ struct world {
 	struct ptdesc *foreign; /* of the other memory */
 	struct ptdesc *locked;  /* private, and another CPU holds its lock */
 	struct ptdesc *full;    /* private, with a deposit */
-	struct ptdesc *charged; /* private, charged to an account */
 	struct pt_account account;
 	struct pt_gather no_room;
 	struct pt_gather unclean;

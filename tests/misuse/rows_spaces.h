@@ -31,7 +31,7 @@
 		ptdesc_pa(w->m, w->root)))                                                         \
 	X(pt_space_adopt, leaf, -PT_ENOENT,                                                        \
 	    w->result = pt_space_adopt(&w->none, w->m, &pt_format_x86_64, 0, NULL,                 \
-		ptdesc_pa(w->m, w->fresh)))                                                        \
+		ptdesc_pa(w->m, w->leaf)))                                                         \
 	OF_SPACE(X, pt_space_destroy, pt_space_destroy(s, NULL))                                   \
 	OF_GATHER(X, pt_space_destroy, pt_space_destroy(&w->space, g))                             \
 	X(pt_space_root, null, FAULT, (void)pt_space_root(NULL))                                   \
@@ -75,7 +75,7 @@
 	OF_SPACE(X, pt_cursor_map,                                                                 \
 	    fill_cursor(pt_cursor_open(&(struct pt_cursor){.count = 0}, s, VA, ATTR, 0)))          \
 	OF_SPACE(X, pt_cursor_flush,                                                               \
-	    fill_cursor(pt_cursor_open(&(struct pt_cursor){.count = 0}, s, VA, ATTR, 0)))          \
+	    flush_cursor(pt_cursor_open(&(struct pt_cursor){.count = 0}, s, VA, ATTR, 0)))         \
 	OF_USER_SPACE(X, pt_direct_map, FREE, 4096, PA, 0)                                         \
 	OF_USER_SPACE(X, pt_set_memory, VA, 4096, PT_READ, PT_WRITE, 0)                            \
 	OF_USER_SPACE(X, pt_set_memory_ro, VA, 4096, 0)                                            \

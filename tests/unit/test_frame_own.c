@@ -155,11 +155,91 @@ static void test_own_frames_in_a_section(void **state)
 	kit_close(&kit);
 }
 
+#define SHORT_COUNT 64u
+
+/* Short frames; that of the first slab is followed by frames without a word, while there is a hole.
+ */
+static struct {
+	struct pt_page words[SHORT_COUNT];
+	unsigned next;
+	bool hole;
+} short_frames;
+
+static pt_pfn short_alloc(void *ctx, unsigned order, int node, uint32_t flags, pt_pfn max_pfn)
+{
+	unsigned size = 1u << order;
+	unsigned at = (short_frames.next + size - 1) & ~(size - 1);
+
+	(void)ctx;
+	(void)node;
+	(void)flags;
+	(void)max_pfn;
+	assert_true(at + size <= SHORT_COUNT);
+	short_frames.next = at + size;
+	return KIT_FIRST_PFN + at;
+}
+
+static void short_free(void *ctx, pt_pfn pfn, unsigned order)
+{
+	(void)ctx;
+	(void)pfn;
+	(void)order;
+}
+
+static struct pt_page *short_slot(void *ctx, pt_pfn pfn)
+{
+	(void)ctx;
+	if (pfn < KIT_FIRST_PFN || pfn >= KIT_FIRST_PFN + SHORT_COUNT)
+		return NULL;
+	if (short_frames.hole && (pfn == KIT_FIRST_PFN + 1 || pfn == KIT_FIRST_PFN + 2))
+		return NULL;
+	return &short_frames.words[pfn - KIT_FIRST_PFN];
+}
+
+static void short_port(struct pt_port *port)
+{
+	port->frame_alloc = short_alloc;
+	port->frame_free = short_free;
+	port->memdesc_slot = short_slot;
+}
+
+/* The first slab of slabs is of four frames; those of them that have a word say what they are. */
+static void test_own_words_of_a_slab(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_cache cache;
+	struct kit kit;
+	void *object;
+
+	(void)state;
+	memset(&short_frames, 0, sizeof(short_frames));
+	short_frames.hole = true;
+	config.page_shift = 7;
+	kit_open_boot(&kit, &config, 0, 0, short_port);
+	free(kit.arena);
+	kit.arena = kit_zeroed(SHORT_COUNT << 7, 4096);
+	assert_int_equal(pt_memory_online(kit.memory), 0);
+	assert_int_equal(pt_cache_init(&cache, kit.memory, "one", 16, 16, 0), 0);
+	object = pt_cache_alloc(&cache);
+	assert_non_null(object);
+	assert_int_equal(kit_type(&kit, KIT_FIRST_PFN), MEMDESC_SLAB);
+	assert_int_equal(kit_type(&kit, KIT_FIRST_PFN + 1), MEMDESC_NONE);
+	assert_int_equal(kit_type(&kit, KIT_FIRST_PFN + 3), MEMDESC_SLAB);
+	assert_int_equal(short_frames.words[1].memdesc.v, 0);
+	/* Their own free wants them all alike. */
+	short_frames.hole = false;
+	short_frames.words[1] = short_frames.words[2] = short_frames.words[0];
+	pt_cache_free(&cache, object);
+	assert_int_equal(pt_cache_destroy(&cache), 0);
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_frames_and_words),
 		cmocka_unit_test(test_own_frames_in_a_section),
+		cmocka_unit_test(test_own_words_of_a_slab),
 	};
 
 	return KIT_RUN("frame own", tests);

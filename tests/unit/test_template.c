@@ -297,6 +297,20 @@ static void test_flush(void **state)
 	close_template();
 }
 
+/* A CPU that comes up may have walked what changed while nobody asked it yet. */
+static void test_coming_up_flushes(void **state)
+{
+	(void)state;
+	open_template(&pt_format_riscv_sv39);
+	assert_int_equal(flushed[0].all, 1);
+	this_cpu = 1;
+	template_cpu_up(&t);
+	assert_int_equal(flushed[1].all, 1);
+	assert_int_equal(flushed[0].all, 1);
+	this_cpu = 0;
+	close_template();
+}
+
 /* Who waits for a lock, or for its turn to ask, answers. */
 static void test_waiting_answers(void **state)
 {
@@ -354,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_spaces),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_coming_up_flushes),
 		cmocka_unit_test(test_waiting_answers),
 		cmocka_unit_test(test_faults),
 	};

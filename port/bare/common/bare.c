@@ -172,6 +172,8 @@ void bare_flush(void *ctx, const struct pt_flush *what)
 	for (; !PT_CAS(&request_lock, &free, 1, ACQUIRE); free = 0)
 		machine_relax();
 	request = *what;
+	/* Either this sees that a CPU is up, or that CPU flushes after what was changed here. */
+	PT_FENCE(SEQ_CST);
 	for (unsigned i = 0; i < machine.cpus; i++) {
 		if (i == me || !PT_LOAD(&cpus[i].up, ACQUIRE))
 			continue;
@@ -197,6 +199,8 @@ void bare_interrupted(void)
 void bare_cpu_up(void)
 {
 	PT_STORE(&cpus[machine_cpu()].up, 1, RELEASE);
+	PT_FENCE(SEQ_CST);
+	machine_flush_all(false);
 }
 
 static void stop(void *ctx, enum pt_stop code, const void *object)

@@ -36,7 +36,10 @@ PT_MUST_CHECK int bare_kernel_space(struct pt_space *space, struct pt_memory *me
 void bare_flush(void *ctx, const struct pt_flush *what);
 void bare_flush_here(const struct pt_flush *what);
 
-/* This CPU takes part from now on: flushes reach it, grace periods wait for it. */
+/*
+ * This CPU takes part from now on: flushes reach it, grace periods wait for it. Others call this
+ * once they are on a root of the library's; it flushes what they may have walked before that.
+ */
 void bare_cpu_up(void);
 
 /* Called by the machine on the CPU that machine_interrupt named. */
