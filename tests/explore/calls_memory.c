@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Public operations on a memory, whatever its spaces are. */
+#include <string.h>
+
 #include <ptdesc/boot.h>
 #include <ptdesc/frame.h>
 #include <ptdesc/slab.h>
@@ -43,20 +45,84 @@ static void do_table_defer(struct call *c)
 		pagetable_free_defer(world.memory, pt, NULL);
 }
 
-/* Frames that say whose they are for as long as they are. */
-static void do_frames(struct call *c)
+/* More than are ready, so that the last is of a new frame. */
+static void do_tables(struct call *c)
 {
-	memdesc_t mine = memdesc_create(world.memory, MEMDESC_USER_FIRST + c->fiber);
-	pt_pfn pfn = memdesc_alloc_pages(world.memory, 0, 1, mine);
+	struct ptdesc *pt[WORLD_READY + 1];
 
+	for (unsigned i = 0; i <= WORLD_READY; i++)
+		pt[i] = a_table(c);
+	for (unsigned i = 0; i <= WORLD_READY; i++)
+		if (pt[i])
+			pagetable_free(world.memory, pt[i], NULL);
+}
+
+/* A table of boot memory, which no space has: it leaves by a way of its own. */
+static void do_boot_table(struct call *c)
+{
+	struct ptdesc **mine = &world.boot_table[c->fiber];
+
+	pagetable_free(world.memory, *mine, NULL);
+	explore_access(mine, sizeof(struct ptdesc *), true);
+	*mine = NULL;
+}
+
+/* Frames that say whose they are for as long as they are. */
+static void take_frames(struct call *c, unsigned order)
+{
+	memdesc_t mine = memdesc_create(world.named[c->fiber], MEMDESC_USER_FIRST);
+	pt_pfn pfn;
+
+	explore_access(world.named[c->fiber], sizeof(unsigned), true);
+	*world.named[c->fiber] = WORLD_NAMED;
+	pfn = memdesc_alloc_pages(world.memory, 0, order, mine);
 	if (pfn == PT_NO_PFN) {
 		c->err = -PT_ENOMEM;
 		return;
 	}
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 1u << order; i++)
 		if (pt_page_memdesc(world.memory, pfn + i).v != mine.v)
 			explore_fail("a frame that is not its allocator's", NULL);
-	memdesc_free_pages(world.memory, pfn, 1);
+	memdesc_free_pages(world.memory, pfn, order);
+}
+
+static void do_frames(struct call *c)
+{
+	take_frames(c, WORLD_FEW);
+}
+
+static void do_frames_many(struct call *c)
+{
+	take_frames(c, WORLD_MANY);
+}
+
+/* As many as no section has, so that each is asked, with a limit inside the last. */
+static void do_frames_below(struct call *c)
+{
+	(void)c;
+	if (memdesc_alloc_pages_below(world.memory, 0, WORLD_SECTION_SHIFT, memdesc_none(),
+		world.absent + WORLD_SECTION / 2) != PT_NO_PFN)
+		explore_fail("more frames than there are", NULL);
+}
+
+static void look_at(pt_pfn pfn)
+{
+	memdesc_t memdesc = pt_page_memdesc(world.memory, pfn);
+
+	if (memdesc_type(memdesc) != MEMDESC_USER_FIRST)
+		return;
+	explore_access(memdesc_ptr(memdesc), sizeof(unsigned), false);
+	if (*(const unsigned *)memdesc_ptr(memdesc) != WORLD_NAMED)
+		explore_fail("what a word names was not written yet", memdesc_ptr(memdesc));
+}
+
+/* Frames that others take, of a section that comes, and of one that goes. */
+static void do_page_memdesc(struct call *c)
+{
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		look_at(f == c->fiber ? world.absent : world.next_frames[f][0]);
+		look_at(f == c->fiber ? world.spare : world.next_frames[f][1]);
+	}
 }
 
 static void do_object(struct call *c)
@@ -121,6 +187,10 @@ static void do_section_add(struct call *c)
 static void do_section_remove(struct call *c)
 {
 	c->err = pt_section_remove(world.memory, world.spare);
+	if (!c->err) { /* its words are the caller's again */
+		explore_access(world.spare_words, EXPLORE_LINE, true);
+		memset(world.spare_words, 0xff, EXPLORE_LINE);
+	}
 	if (c->err == -PT_EBUSY)
 		c->err = 0;
 }
@@ -138,11 +208,12 @@ static void do_from_pa(struct call *c)
 	struct pt_port port = explore_port();
 	struct ptdesc *pt;
 
-	(void)c;
 	port.section_enter(port.ctx);
-	pt = ptdesc_from_pa(world.memory, world.leaf);
-	if (pt && PT_LOAD(&pt->dead, ACQUIRE) > 1)
-		explore_fail("what was found is no descriptor", pt);
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		pt = ptdesc_from_pa(world.memory, f == c->fiber ? world.leaf : world.next_table[f]);
+		if (pt && PT_LOAD(&pt->dead, RELAXED) > 1)
+			explore_fail("what was found is no descriptor", pt);
+	}
 	port.section_exit(port.ctx);
 }
 
@@ -162,8 +233,13 @@ static void do_class_register(struct call *c)
 const struct operation memory_operations[] = {
 	{"space_init", PROMISE_POINT, TAKES_MEMORY, 0, do_space},
 	{"table", PROMISE_POINT, TAKES_MEMORY, 0, do_table},
+	{"tables", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_tables},
+	{"table-boot", PROMISE_POINT, TAKES_MEMORY, 0, do_boot_table},
 	{"table-defer", PROMISE_POINT, TAKES_MEMORY, 0, do_table_defer},
 	{"frames", PROMISE_POINT, TAKES_MEMORY, 0, do_frames},
+	{"frames-many", PROMISE_POINT, TAKES_MEMORY, 0, do_frames_many},
+	{"frames_below", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_frames_below},
+	{"page_memdesc", PROMISE_POINT, TAKES_MEMORY, 0, do_page_memdesc},
 	{"object", PROMISE_POINT, TAKES_MEMORY, 0, do_object},
 	{"cache", PROMISE_POINT, TAKES_MEMORY, 0, do_cache},
 	{"cache_shrink", PROMISE_POINT, TAKES_MEMORY, 0, do_cache_shrink},

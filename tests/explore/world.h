@@ -68,12 +68,26 @@ struct world {
 	pt_pfn spare;                               /* a section that nothing is in */
 	pt_pfn absent;                              /* one that may be added */
 	void *words[EXPLORE_FIBERS];                /* each fiber's, to add it with */
+	void *spare_words;                          /* of the section that nothing is in */
+	unsigned *named[EXPLORE_FIBERS];            /* each fiber's, which its frames' words name */
+	pt_pfn next_frames[EXPLORE_FIBERS][2];      /* what each is given first, of both orders */
+	pt_pa next_table[EXPLORE_FIBERS];           /* of the new frame that its magazine gets */
+	struct ptdesc **boot_table;                 /* one of each fiber's, in the block */
 	pt_pa leaf;                                 /* where the first leaf table is, or the root */
 	unsigned disjoint;                          /* first page below another table of level 1 */
 	pt_attr attr;                               /* of what is mapped */
 };
 
 extern struct world world;
+
+/* Orders of frames that calls take: their words are written one by one, or all behind a fence. */
+#define WORLD_FEW  1u
+#define WORLD_MANY 3u
+
+#define WORLD_NAMED 0x600du /* what a named object holds before anybody can find it */
+
+/* As many ready tables as each CPU has in its magazine of a class. */
+#define WORLD_READY 4u
 
 /* What some calls want of a world, bits. */
 #define WORLD_KERNEL   1u /* a kernel's spaces */
