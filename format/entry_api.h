@@ -227,7 +227,8 @@ static inline pf_entry pf_load(const pf_entry *p)
 {
 	pf_entry e = 0;
 
-	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, ACQUIRE);
+	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, RELAXED);
+	PT_FENCE(ACQUIRE);
 	return pf_read(e, p);
 }
 

@@ -14,6 +14,21 @@ static pt_pa new_pa(const struct call *c)
 	return pt_make_pa(UINT64_C(0x200000) + ((uint64_t)c->fiber << 16) + world_size(c->page));
 }
 
+/* What the call writes to memory that it is about to map. */
+static void write_new(const struct call *c)
+{
+	explore_access(world.named[c->fiber], sizeof(unsigned), true);
+	*world.named[c->fiber] = WORLD_NAMED;
+}
+
+/* Who has found new memory of another call reads it. */
+static void read_new(const struct call *c, pt_pa pa)
+{
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		if (f != c->fiber && pa.v >> 16 == (UINT64_C(0x200000) >> 16) + f)
+			explore_access(world.named[f], sizeof(unsigned), false);
+}
+
 /* What was handed over, whatever the order. */
 static void release(void *ctx, const struct pt_run *runs, size_t count)
 {
@@ -28,6 +43,7 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 
 static void do_map(struct call *c)
 {
+	write_new(c);
 	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
 }
@@ -85,6 +101,8 @@ static void do_translate(struct call *c)
 		t = (struct pt_translation){.pa = world_pa(c->page), .attr = world.attr};
 		c->err = 0;
 	}
+	if (!c->err)
+		read_new(c, t.pa);
 	if (!c->err)
 		c->out = t.pa.v << 16 ^ (t.attr.flags & ~(uint32_t)PT_ACCESSED);
 }
@@ -214,6 +232,7 @@ static void do_map_list(struct call *c)
 	/* The last first: what is contiguous goes another way. */
 	for (unsigned i = 0; i < c->pages; i++)
 		pas[i].v = new_pa(c).v + world_size(c->pages - 1 - i);
+	write_new(c);
 	c->err = pt_map_list(c->space, world_va(c->page), pas, c->pages,
 	    pt_make_attr(PT_READ | PT_USER), 0);
 }
