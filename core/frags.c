@@ -121,7 +121,7 @@ static void frags_take(struct pt_class *class, struct pt_frags *frags, struct pt
 		list_remove(class, frags);
 	pt->pt_word |= frags->pfn | (uint64_t)PTDESC_FRAGMENT << PT_WORD_FLAGS_AT;
 	pt->base = slot;
-	PT_STORE(&frags->desc[slot], pt, RELEASE);
+	PT_STORE(&frags->desc[slot], pt, RELAXED);
 }
 
 bool pt_frag_take(struct pt_memory *memory, struct pt_cpu *cpu, struct pt_class *class,

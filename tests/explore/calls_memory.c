@@ -45,14 +45,14 @@ static void do_table_defer(struct call *c)
 		pagetable_free_defer(world.memory, pt, NULL);
 }
 
-/* More than are ready, so that the last is of a new frame. */
+/* More than are ready, so that the last two are of a new frame. */
 static void do_tables(struct call *c)
 {
-	struct ptdesc *pt[WORLD_READY + 1];
+	struct ptdesc *pt[WORLD_TABLES];
 
-	for (unsigned i = 0; i <= WORLD_READY; i++)
+	for (unsigned i = 0; i < WORLD_TABLES; i++)
 		pt[i] = a_table(c);
-	for (unsigned i = 0; i <= WORLD_READY; i++)
+	for (unsigned i = 0; i < WORLD_TABLES; i++)
 		if (pt[i])
 			pagetable_free(world.memory, pt[i], NULL);
 }
@@ -96,13 +96,16 @@ static void do_frames_many(struct call *c)
 	take_frames(c, WORLD_MANY);
 }
 
-/* As many as no section has, so that each is asked, with a limit inside the last. */
+/*
+ * More than the small sections have, and of the large one what is in use: each is looked at, and
+ * none has them.
+ */
 static void do_frames_below(struct call *c)
 {
 	(void)c;
-	if (memdesc_alloc_pages_below(world.memory, 0, WORLD_SECTION_SHIFT, memdesc_none(),
-		world.absent + WORLD_SECTION / 2) != PT_NO_PFN)
-		explore_fail("more frames than there are", NULL);
+	if (memdesc_alloc_pages_below(world.memory, 0, WORLD_SECTION_ORDER + 1, memdesc_none(),
+		world.main + (2 << WORLD_SECTION_ORDER)) != PT_NO_PFN)
+		explore_fail("frames that are in use", NULL);
 }
 
 static void look_at(pt_pfn pfn)

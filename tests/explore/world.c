@@ -68,7 +68,7 @@ static void make_boot_tables(void)
 	unsigned id;
 
 	must(pt_class_register(world.memory, &one, &id));
-	must(pt_boot_reserve(world.memory, WORLD_FRAMES, EXPLORE_FIBERS));
+	must(pt_boot_reserve(world.memory, world.main, EXPLORE_FIBERS));
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
 		must(pt_boot_table(world.memory, id, 0, &boot_pa[f]));
 }
@@ -96,10 +96,11 @@ static void open_memory(void)
 	char *arena;
 
 	must(pt_memory_init(take(size), size, &config, &port, &world.memory));
-	must(pt_section_add(world.memory, WORLD_FRAMES, WORLD_FRAMES, 0,
-	    take(pt_section_size(&config))));
+	world.absent = WORLD_FRAMES;
 	world.spare = 2 * WORLD_FRAMES;
-	world.absent = 3 * WORLD_FRAMES;
+	world.main = 3 * WORLD_FRAMES;
+	must(pt_section_add(world.memory, world.main, WORLD_FRAMES, 0,
+	    take(pt_section_size(&config))));
 	arena = take(WORLD_ARENA);
 	memset(arena, 0xa5, WORLD_ARENA);
 	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
@@ -229,7 +230,7 @@ static void look_ahead(void)
 		explore_port_cpu(f);
 		world.next_frames[f][0] = next_frames(WORLD_FEW);
 		world.next_frames[f][1] = next_frames(WORLD_MANY);
-		for (unsigned i = 0; i <= WORLD_READY; i++)
+		for (unsigned i = 0; i < WORLD_TABLES; i++)
 			pt = pagetable_alloc(world.memory, world.space->classes[0], 0, NULL, 0);
 		world.next_table[f] = ptdesc_pa(world.memory, pt);
 		explore_restore();

@@ -21,11 +21,12 @@
 
 /* Memory: sections of as many frames; the first holds all, the spare and the absent one follow. */
 #define WORLD_FRAME_SHIFT   6u
-#define WORLD_SECTION_SHIFT 10u
+#define WORLD_SECTION_SHIFT 9u
 #define WORLD_FRAMES        ((size_t)1 << WORLD_SECTION_SHIFT)
-#define WORLD_SECTION       16u /* frames that are there of the other two */
+#define WORLD_SECTION_ORDER 4u /* frames that are there of the other two: log2 */
+#define WORLD_SECTION       (1u << WORLD_SECTION_ORDER)
 #define WORLD_FIRST_PA      (WORLD_FRAMES << WORLD_FRAME_SHIFT)
-#define WORLD_ARENA         ((2 * WORLD_FRAMES + WORLD_SECTION) << WORLD_FRAME_SHIFT)
+#define WORLD_ARENA         (3 * WORLD_FRAMES << WORLD_FRAME_SHIFT)
 
 #define WORLD_OBJECT 32u /* bytes of an embedder's object */
 
@@ -65,6 +66,7 @@ struct world {
 	struct pt_space *space;                     /* in the block */
 	struct pt_cache *cache;                     /* of the embedder's objects */
 	struct pt_cache *own_cache[EXPLORE_FIBERS]; /* each fiber's to make */
+	pt_pfn main;                                /* the section that all is in */
 	pt_pfn spare;                               /* a section that nothing is in */
 	pt_pfn absent;                              /* one that may be added */
 	void *words[EXPLORE_FIBERS];                /* each fiber's, to add it with */
@@ -86,8 +88,10 @@ extern struct world world;
 
 #define WORLD_NAMED 0x600du /* what a named object holds before anybody can find it */
 
-/* As many ready tables as each CPU has in its magazine of a class. */
-#define WORLD_READY 4u
+/* As many ready tables as each CPU has in its magazine of a class; and two of a new frame besides.
+ */
+#define WORLD_READY  4u
+#define WORLD_TABLES (WORLD_READY + 2)
 
 /* What some calls want of a world, bits. */
 #define WORLD_KERNEL   1u /* a kernel's spaces */
