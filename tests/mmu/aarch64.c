@@ -4,10 +4,11 @@
  * and their attributes), D4.4.1 up to its table D4-33 (AP, APTable, UXN, PXN; what EL0 may write
  * EL1 may not execute; SCTLR_EL1.WXN). Its tables D4-29, D4-32 and D4-33 are pictures: unread.
  *
- * Arm's pseudocode of v9.4-A, as Sail (rems-project/sail-arm, v8_base.sail). Read, AArch64.*:
- * S1Walk, S1Translate (access flag, dirty state, E0PD), S1ApplyOutputPerms (DBM),
- * S1ApplyTablePerms, S1NextWalkStateTable (HPD), S1DirectBasePermissions (PAN, EPAN, WXN),
- * S1ComputePermissions. From Arm's guides, the manual unread: syndromes of aborts.
+ * Of an issue that has FEAT_BBML1: D8.5.2.1 the beginning, D8.5.2.2 (dirty state; WXN), TCR_EL1
+ * (HA, HD, HPD0, HPD1). Arm's pseudocode of v9.4-A, as Sail, AArch64.*: S1Walk, S1Translate (access
+ * flag, dirty state, E0PD), S1ApplyOutputPerms (DBM), S1ApplyTablePerms, S1NextWalkStateTable
+ * (HPD), S1DirectBasePermissions (PAN, EPAN, WXN), S1ComputePermissions. From Arm's guides, the
+ * manual unread: syndromes of aborts.
  *
  * SettingAccessFlagPermitted leaves it open whether an access that is refused sets the access flag:
  * QEMU's MMU does not.

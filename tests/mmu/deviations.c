@@ -80,7 +80,7 @@ static const struct deviation rows[] = {
 		reserved_without_present},
 	{"Intel SDM 3A 4.8", "a leaf of 1 GiB becomes accessed by an access that is refused",
 		x86_huge, accessed_though_refused},
-	{"Arm's pseudocode AArch64.S1ApplyOutputPerms",
+	{"Arm ARM D8.5.2.2, RTTLCV and RNKLQN",
 		"a leaf with DBM that is clean, under HD, may be executed as if it were read-only",
 		arm64, clean_taken_for_read_only},
 };
