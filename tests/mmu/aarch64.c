@@ -49,15 +49,10 @@ const struct arch_upper arch_uppers[] = {
 	{NULL, 0, 0, 0, false, false},
 };
 
-/* The rare ones one at a time, each with PAN and WXN. */
 bool arch_has_control(uint32_t control, const struct pt_format *format)
 {
-	const uint32_t marks = AARCH64_NO_HA | AARCH64_NO_HD;
-	uint32_t rare = control & ~(marks | AARCH64_PAN | AARCH64_WXN);
-
 	(void)format;
-	return !(control & ~aarch64_controls()) && !(rare & (rare - 1)) &&
-	       !(rare && control & marks);
+	return !(control & ~aarch64_controls());
 }
 
 bool arch_has_upper(const struct arch_upper *upper, unsigned level, const struct pt_format *format)
