@@ -101,9 +101,6 @@ unsigned explore_self(void);
 /* The time, later than when it was last asked or anybody made an access. */
 uint64_t explore_time(void);
 
-/* A plain access to the block by code that is compiled without callbacks: it is about to be made. */
-void explore_access(const void *at, size_t size, bool write);
-
 /* An access by an MMU, to an entry. */
 void explore_mmu_access(const void *entry, size_t size, bool write);
 

@@ -22,11 +22,6 @@ static void plain(const void *address, size_t size, bool write, const void *pc)
 		race_plain(offset, size, write);
 }
 
-void explore_access(const void *at, size_t size, bool write)
-{
-	plain(at, size, write, PC);
-}
-
 void __tsan_init(void)
 {
 }

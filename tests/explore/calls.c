@@ -4,6 +4,7 @@
 #include <ptdesc/kernel.h>
 #include "core/defects.h"
 #include "tests/explore/calls.h"
+#include "tests/explore/embedder.h"
 #include "tests/explore/mmu.h"
 
 #define RUNS 4u
@@ -14,19 +15,12 @@ static pt_pa new_pa(const struct call *c)
 	return pt_make_pa(UINT64_C(0x200000) + ((uint64_t)c->fiber << 16) + world_size(c->page));
 }
 
-/* What the call writes to memory that it is about to map. */
-static void write_new(const struct call *c)
-{
-	explore_access(world.named[c->fiber], sizeof(unsigned), true);
-	*world.named[c->fiber] = WORLD_NAMED;
-}
-
 /* Who has found new memory of another call reads it. */
 static void read_new(const struct call *c, pt_pa pa)
 {
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
 		if (f != c->fiber && pa.v >> 16 == (UINT64_C(0x200000) >> 16) + f)
-			explore_access(world.named[f], sizeof(unsigned), false);
+			embedder_read(world.named[f]);
 }
 
 /* What was handed over, whatever the order. */
@@ -43,7 +37,7 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 
 static void do_map(struct call *c)
 {
-	write_new(c);
+	embedder_write(world.named[c->fiber]);
 	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
 }
@@ -85,6 +79,13 @@ static void do_unmap(struct call *c)
 static void do_unmap_keep(struct call *c)
 {
 	unmap(c, PT_KEEP_TABLES);
+}
+
+/* What was unlinked is freed before the call ends: a grace period is waited for. */
+static void do_unmap_shrink(struct call *c)
+{
+	unmap(c, 0);
+	(void)pt_memory_shrink(world.memory);
 }
 
 static void do_protect(struct call *c)
@@ -232,7 +233,7 @@ static void do_map_list(struct call *c)
 	/* The last first: what is contiguous goes another way. */
 	for (unsigned i = 0; i < c->pages; i++)
 		pas[i].v = new_pa(c).v + world_size(c->pages - 1 - i);
-	write_new(c);
+	embedder_write(world.named[c->fiber]);
 	c->err = pt_map_list(c->space, world_va(c->page), pas, c->pages,
 	    pt_make_attr(PT_READ | PT_USER), 0);
 }
@@ -317,6 +318,7 @@ static const struct operation operations[] = {
 	{"cursor", PROMISE_POINT, TAKES_PLACE, 0, do_cursor},
 	{"map_replace", PROMISE_POINT, TAKES_PLACE, 0, do_map_replace},
 	{"unmap", PROMISE_POINT, TAKES_PLACE, 0, do_unmap},
+	{"unmap-shrink", PROMISE_POINT, TAKES_PLACE, WORLD_LEAN, do_unmap_shrink},
 	{"unmap-keep", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_keep},
 	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_deposit},
 	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Public operations on a memory, whatever its spaces are. */
-#include <string.h>
-
 #include <ptdesc/boot.h>
 #include <ptdesc/frame.h>
 #include <ptdesc/slab.h>
 #include "core/memory.h"
 #include "tests/explore/calls.h"
+#include "tests/explore/embedder.h"
 
 /* A space comes and goes beside the others. */
 static void do_space(struct call *c)
@@ -63,8 +62,7 @@ static void do_boot_table(struct call *c)
 	struct ptdesc **mine = &world.boot_table[c->fiber];
 
 	pagetable_free(world.memory, *mine, NULL);
-	explore_access(mine, sizeof(struct ptdesc *), true);
-	*mine = NULL;
+	embedder_forget(mine);
 }
 
 /* Frames that say whose they are for as long as they are. */
@@ -73,8 +71,7 @@ static void take_frames(struct call *c, unsigned order)
 	memdesc_t mine = memdesc_create(world.named[c->fiber], MEMDESC_USER_FIRST);
 	pt_pfn pfn;
 
-	explore_access(world.named[c->fiber], sizeof(unsigned), true);
-	*world.named[c->fiber] = WORLD_NAMED;
+	embedder_write(world.named[c->fiber]);
 	pfn = memdesc_alloc_pages(world.memory, 0, order, mine);
 	if (pfn == PT_NO_PFN) {
 		c->err = -PT_ENOMEM;
@@ -114,8 +111,7 @@ static void look_at(pt_pfn pfn)
 
 	if (memdesc_type(memdesc) != MEMDESC_USER_FIRST)
 		return;
-	explore_access(memdesc_ptr(memdesc), sizeof(unsigned), false);
-	if (*(const unsigned *)memdesc_ptr(memdesc) != WORLD_NAMED)
+	if (embedder_read(memdesc_ptr(memdesc)) != EMBEDDER_WROTE)
 		explore_fail("what a word names was not written yet", memdesc_ptr(memdesc));
 }
 
@@ -159,6 +155,42 @@ static void do_cache(struct call *c)
 		c->err = -PT_ENOMEM;
 }
 
+/*
+ * An object that others may look at while they are in a section: freed, its cache shrunk, and what
+ * then is the first free frame, as its own most likely is, written to.
+ */
+static void do_object_stable(struct call *c)
+{
+	void *object = pt_cache_alloc(world.cache);
+	unsigned order = world.cache->order;
+	pt_pfn pfn;
+
+	if (!object) {
+		c->err = -PT_ENOMEM;
+		return;
+	}
+	embedder_publish(world.shelf, object);
+	embedder_publish(world.shelf, NULL);
+	pt_cache_free(world.cache, object);
+	(void)pt_cache_shrink(world.cache);
+	pfn = memdesc_alloc_pages(world.memory, 0, order, memdesc_none());
+	if (pfn == PT_NO_PFN)
+		return;
+	embedder_clear(explore_port().phys_to_virt(NULL, pt_make_pa(pfn << WORLD_FRAME_SHIFT)),
+	    (size_t)1 << order << WORLD_FRAME_SHIFT);
+	memdesc_free_pages(world.memory, pfn, order);
+}
+
+static void do_object_look(struct call *c)
+{
+	struct pt_port port = explore_port();
+
+	(void)c;
+	port.section_enter(port.ctx);
+	embedder_look(world.shelf);
+	port.section_exit(port.ctx);
+}
+
 static void do_cache_shrink(struct call *c)
 {
 	(void)c;
@@ -190,10 +222,8 @@ static void do_section_add(struct call *c)
 static void do_section_remove(struct call *c)
 {
 	c->err = pt_section_remove(world.memory, world.spare);
-	if (!c->err) { /* its words are the caller's again */
-		explore_access(world.spare_words, EXPLORE_LINE, true);
-		memset(world.spare_words, 0xff, EXPLORE_LINE);
-	}
+	if (!c->err) /* its words are the caller's again */
+		embedder_clear(world.spare_words, EXPLORE_LINE);
 	if (c->err == -PT_EBUSY)
 		c->err = 0;
 }
@@ -244,6 +274,8 @@ const struct operation memory_operations[] = {
 	{"frames_below", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_frames_below},
 	{"page_memdesc", PROMISE_POINT, TAKES_MEMORY, 0, do_page_memdesc},
 	{"object", PROMISE_POINT, TAKES_MEMORY, 0, do_object},
+	{"object-stable", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_object_stable},
+	{"object-look", PROMISE_NONE, TAKES_MEMORY, 0, do_object_look},
 	{"cache", PROMISE_POINT, TAKES_MEMORY, 0, do_cache},
 	{"cache_shrink", PROMISE_POINT, TAKES_MEMORY, 0, do_cache_shrink},
 	{"memory_shrink", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_shrink},

@@ -107,6 +107,7 @@ static void open_memory(void)
 	make_boot_tables();
 	must(pt_memory_online(world.memory));
 	find_boot_tables();
+	world.shelf = take(sizeof(void *));
 	world.spare_words = take(pt_section_size(&config));
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
 		world.words[f] = take(pt_section_size(&config));

@@ -74,6 +74,7 @@ struct world {
 	unsigned *named[EXPLORE_FIBERS];            /* each fiber's, which its frames' words name */
 	pt_pfn next_frames[EXPLORE_FIBERS][2];      /* what each is given first, of both orders */
 	pt_pa next_table[EXPLORE_FIBERS];           /* of the new frame that its magazine gets */
+	void **shelf;                               /* an object that others look at */
 	struct ptdesc **boot_table;                 /* one of each fiber's, in the block */
 	pt_pa leaf;                                 /* where the first leaf table is, or the root */
 	unsigned disjoint;                          /* first page below another table of level 1 */
@@ -85,8 +86,6 @@ extern struct world world;
 /* Orders of frames that calls take: their words are written one by one, or all behind a fence. */
 #define WORLD_FEW  1u
 #define WORLD_MANY 3u
-
-#define WORLD_NAMED 0x600du /* what a named object holds before anybody can find it */
 
 /* As many ready tables as each CPU has in its magazine of a class; and two of a new frame besides.
  */
