@@ -161,8 +161,8 @@ static inline void add_to_row(struct pt_op *op, struct row *row, pf_entry e, uns
 
 /*
  * Takes the leaves of a contiguous run out, all of it before any can be handed over: an MMU that
- * meets one marked entry translates for all. All of it is busy before any is empty, as when it is
- * taken apart.
+ * meets one marked entry translates for all. And all of it is busy before any is empty: a reader
+ * who asks all of them must miss none.
  */
 static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 {
@@ -170,7 +170,7 @@ static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 	pf_entry old[RUN_MAX];
 
 	for (unsigned i = 0; i < n; i++)
-		old[i] = pf_exchange(&entry[i], pf_busy(l));
+		old[i] = pf_exchange(&entry[i], PT_DEFECT(82) ? pf_empty(l) : pf_busy(l));
 	store_empty(entry, l, n);
 	spread_noted(op, old, l);
 	for (unsigned i = 0; i < n; i++)
