@@ -124,16 +124,22 @@ uint32_t soft_mmu_marks(const struct soft_mmu *mmu, const struct ref_result *lea
 	return flags & (PT_ACCESSED | PT_DIRTY);
 }
 
-/* Accessed and dirty that the tables have for va. */
-static uint32_t marks_at(const struct soft_mmu *mmu, const struct pt_space *space, uint64_t va)
+/* Accessed and dirty that the tables have for what an entry translates, a leaf or all of a run. */
+static uint32_t marks_for(const struct soft_mmu *mmu, const struct soft_entry *e)
 {
 	struct ref_result leaf;
 
-	return soft_mmu_walk(mmu, space, va, &leaf) == REF_OK ? soft_mmu_marks(mmu, &leaf) : 0;
+	if (soft_mmu_walk(mmu, e->space, e->va, &leaf) != REF_OK || leaf.run_size < e->size)
+		return 0;
+	return soft_mmu_marks(mmu, &leaf);
 }
 
-/* Does a cached entry still say what the tables say of va. */
-static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint64_t va)
+/*
+ * Does a cached entry still say what the tables say of va. missing: its accessed and dirty that the
+ * leaf there has not are added.
+ */
+static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint64_t va,
+    uint32_t *missing)
 {
 	struct pt_entry_info info;
 
@@ -145,18 +151,19 @@ static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint
 		info.pa.v += va & ((slot_size(mmu, e->level) << mmu->ref->run_shift[e->level]) - 1);
 	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa + (va - e->va))
 		return false;
-	/* A cached dirty mark that the table no longer has loses the next write. */
-	if (e->flags & (PT_DIRTY | PT_ACCESSED) & ~marks_at(mmu, e->space, va))
-		return false;
+	*missing |= e->flags & ~info.attr.flags & (PT_DIRTY | PT_ACCESSED);
 	return !((e->flags ^ info.attr.flags) & CACHED);
 }
 
 static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
 {
+	uint32_t missing = 0;
+
 	for (uint64_t at = 0; at < e->size; at += slot_size(mmu, e->level))
-		if (!true_at(mmu, e, e->va + at))
+		if (!true_at(mmu, e, e->va + at, &missing))
 			return false;
-	return true;
+	/* A cached dirty mark that the table no longer has loses the next write. */
+	return !missing || !(missing & ~marks_for(mmu, e));
 }
 
 static bool overlaps(const struct soft_entry *e, uint64_t va, uint64_t last)
