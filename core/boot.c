@@ -3,6 +3,7 @@
  * Boot memory: frames set aside in a section, and the tables made in them before there are
  * descriptors. What a frame is stands in its word alone; adoption reads the words (M9, M10).
  */
+#include "core/defects.h"
 #include "core/memory.h"
 
 /* A reserved word: type 4 bits, kind 2, level 3, order 5, class 6. */
@@ -40,7 +41,7 @@ static bool is_kind(const struct pt_section *section, uint32_t index, enum boot_
 static void words_set(struct pt_section *section, uint32_t index, uint32_t frames, uintptr_t word)
 {
 	for (uint32_t i = 0; i < frames; i++)
-		PT_STORE(&section->words[index + i].memdesc.v, word, RELEASE);
+		PT_STORE(&section->words[index + i].memdesc.v, word, RELAXED); /* no descriptor */
 }
 
 /* Frames leave the free lists and become reserved; false: not all of them were free. */
@@ -78,7 +79,7 @@ static void section_release(struct pt_memory *memory, struct pt_section *section
 	pt_unpin(memory);
 }
 
-/* Puts a section on the list of those with boot memory. memory->lock held. */
+/* Puts a section on the list of those with boot memory. */
 static void boot_list(struct pt_memory *memory, struct pt_section *section, uint32_t index)
 {
 	struct pt_section *s = memory->boot;
@@ -116,30 +117,33 @@ int pt_boot_reserve(struct pt_memory *memory, pt_pfn first, uint64_t frames)
 
 	if (error)
 		return error;
-	if (PT_LOAD(&memory->stage, ACQUIRE) != PT_STAGE_BOOT)
+	if (PT_LOAD(&memory->stage, RELAXED) != PT_STAGE_BOOT)
 		return -PT_ESTAGE;
 	index = (uint32_t)(first - section->first);
-	port_lock(&memory->port, &memory->lock);
-	if (section_reserve(memory, section, index, (uint32_t)frames,
+	if (!section_reserve(memory, section, index, (uint32_t)frames,
 		boot_word(BOOT_UNUSED, 0, 0, 0)))
-		boot_list(memory, section, index);
-	else
-		error = -PT_EBUSY;
-	port_unlock(&memory->port, &memory->lock);
-	return error;
+		return -PT_EBUSY;
+	boot_list(memory, section, index);
+	return 0;
 }
 
 int pt_boot_keep(struct pt_memory *memory, pt_pfn first, uint64_t frames)
 {
 	struct pt_section *section;
-	int error = range_check(memory, first, frames, &section);
+	int error;
 
-	if (error)
-		return error;
-	if (!section_reserve(memory, section, (uint32_t)(first - section->first), (uint32_t)frames,
-		boot_word(BOOT_PAGES, 0, 0, 0)))
-		return -PT_EBUSY;
-	return 0;
+	if (!memory)
+		return -PT_EINVAL;
+	/* So long nobody removes the section. */
+	if (!PT_DEFECT(82))
+		port_lock(&memory->port, &memory->lock);
+	error = range_check(memory, first, frames, &section);
+	if (!error && !section_reserve(memory, section, (uint32_t)(first - section->first),
+			  (uint32_t)frames, boot_word(BOOT_PAGES, 0, 0, 0)))
+		error = -PT_EBUSY;
+	if (!PT_DEFECT(82))
+		port_unlock(&memory->port, &memory->lock);
+	return error;
 }
 
 /* True when all frames of the block are unused boot memory. */
@@ -179,7 +183,6 @@ static pt_pfn boot_take(struct pt_memory *memory, unsigned order, pt_pfn max_pfn
 	struct pt_section *section;
 	pt_pfn pfn = PT_NO_PFN;
 
-	port_lock(&memory->port, &memory->lock);
 	for (section = memory->boot; section && pfn == PT_NO_PFN; section = section->boot_next) {
 		uint32_t index = block_find(section, order, max_pfn);
 
@@ -189,7 +192,6 @@ static pt_pfn boot_take(struct pt_memory *memory, unsigned order, pt_pfn max_pfn
 		words_set(section, index, 1, word);
 		pfn = section->first + index;
 	}
-	port_unlock(&memory->port, &memory->lock);
 	return pfn;
 }
 
@@ -197,7 +199,7 @@ static int boot_check(const struct pt_memory *memory, unsigned order, const pt_p
 {
 	if (!memory || !pa)
 		return -PT_EINVAL;
-	if (PT_LOAD(&memory->stage, ACQUIRE) != PT_STAGE_BOOT)
+	if (PT_LOAD(&memory->stage, RELAXED) != PT_STAGE_BOOT)
 		return -PT_ESTAGE;
 	return order <= memory->config.section_shift ? 0 : -PT_ENOMEM;
 }
@@ -227,7 +229,7 @@ int pt_boot_table(struct pt_memory *memory, unsigned class_id, unsigned level, p
 
 	if (error)
 		return error;
-	if (class_id >= PT_LOAD(&memory->class_count, ACQUIRE) || level >= PT_MAX_LEVELS)
+	if (class_id >= PT_LOAD(&memory->class_count, RELAXED) || level >= PT_MAX_LEVELS)
 		return -PT_EINVAL;
 	class = &memory->classes[class_id];
 	if (class->frag_shift)

@@ -81,7 +81,7 @@ static bool is_unused(const struct pt_frags *frags)
 static struct pt_frags *frags_of(const struct pt_memory *memory, const struct ptdesc *pt)
 {
 	const struct pt_page *page = pt_page_of(memory, ptdesc_pfn(pt));
-	uintptr_t word = page ? PT_LOAD(&page->memdesc.v, ACQUIRE) : MEMDESC_NONE;
+	uintptr_t word = page ? PT_LOAD(&page->memdesc.v, RELAXED) : MEMDESC_NONE;
 
 	PT_ASSERT(memory, (word & MEMDESC_TYPE_MASK) == MEMDESC_FRAGS, PT_STOP_BAD_MEMDESC, pt);
 	return (struct pt_frags *)(word - MEMDESC_FRAGS);
@@ -121,7 +121,7 @@ static void frags_take(struct pt_class *class, struct pt_frags *frags, struct pt
 		list_remove(class, frags);
 	pt->pt_word |= frags->pfn | (uint64_t)PTDESC_FRAGMENT << PT_WORD_FLAGS_AT;
 	pt->base = slot;
-	PT_STORE(&frags->desc[slot], pt, RELEASE);
+	PT_STORE(&frags->desc[slot], pt, RELAXED);
 }
 
 bool pt_frag_take(struct pt_memory *memory, struct pt_cpu *cpu, struct pt_class *class,
@@ -156,7 +156,7 @@ uint64_t pt_frag_give(struct pt_memory *memory, struct pt_cpu *cpu, struct ptdes
 	PT_ASSERT(memory, bit_get(frags->allocated, slot), PT_STOP_DOUBLE_FREE, pt);
 	if (is_full(frags))
 		list_add(class, frags);
-	PT_STORE(&frags->desc[slot], NULL, RELEASE);
+	PT_STORE(&frags->desc[slot], NULL, RELAXED);
 	bit_set(frags->allocated, slot, false);
 	unused = is_unused(frags) || PT_DEFECT(53);
 	if (unused)

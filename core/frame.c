@@ -262,12 +262,13 @@ uint64_t pt_magazines_drain(struct pt_memory *memory, struct pt_cpu *cpu)
 /* --- page words of an allocation --- */
 
 /*
- * Words that lie side by side. Many at once are stored plainly behind one fence, which vectorises;
- * the compiler fence keeps each of them whole, whatever the embedder's memset does.
+ * Words that lie side by side; anybody may read them, and go to the descriptor. Many at once are
+ * stored plainly behind one fence, which vectorises; the compiler fence keeps each of them whole,
+ * whatever the embedder's memset does. A race detector is shown atomic stores.
  */
 static void words_fill(struct pt_page *words, uint32_t frames, uintptr_t word)
 {
-	if (frames < FILL_WORDS || PT_RACE_DETECTOR) {
+	if (frames < FILL_WORDS || PT_FENCES_UNSEEN) {
 		for (uint32_t i = 0; i < frames; i++)
 			PT_STORE(&words[i].memdesc.v, word, RELEASE);
 		return;
@@ -275,7 +276,10 @@ static void words_fill(struct pt_page *words, uint32_t frames, uintptr_t word)
 	PT_FENCE(RELEASE);
 	for (uint32_t i = 0; i < frames; i += FILL_WORDS) {
 		for (uint32_t j = 0; j < FILL_WORDS; j++)
-			words[i + j].memdesc.v = word;
+			if (PT_RACE_DETECTOR)
+				PT_STORE(&words[i + j].memdesc.v, word, RELAXED);
+			else
+				words[i + j].memdesc.v = word;
 		PT_COMPILER_FENCE();
 	}
 }
@@ -287,7 +291,7 @@ static void slots_fill(struct pt_memory *memory, pt_pfn pfn, uint32_t frames, ui
 		struct pt_page *page = pt_page_of(memory, pfn + i);
 
 		if (page)
-			PT_STORE(&page->memdesc.v, word, RELEASE);
+			words_fill(page, 1, word);
 	}
 }
 
@@ -331,7 +335,7 @@ static inline pt_pfn stamp(struct pt_memory *memory, pt_pfn pfn, unsigned order,
 		return PT_NO_PFN;
 	}
 	if (memdesc_type(memdesc) == MEMDESC_NONE)
-		PT_STORE(&page->memdesc.v, plain_word(order), RELEASE);
+		PT_STORE(&page->memdesc.v, plain_word(order), RELAXED);
 	else
 		words_stamp(memory, page, pfn, order, memdesc.v);
 	return pfn;
@@ -342,7 +346,7 @@ static inline void clear(struct pt_memory *memory, struct pt_page *page, pt_pfn 
 	unsigned type = (unsigned)(PT_LOAD(&page->memdesc.v, RELAXED) & MEMDESC_TYPE_MASK);
 
 	if (type == MEMDESC_PLAIN)
-		PT_STORE(&page->memdesc.v, MEMDESC_NONE, RELEASE);
+		PT_STORE(&page->memdesc.v, MEMDESC_NONE, RELAXED);
 	else if (!PT_DEFECT(6))
 		words_stamp(memory, page, pfn, order, MEMDESC_NONE);
 }
@@ -352,7 +356,7 @@ static uintptr_t word_at(const struct pt_memory *memory, pt_pfn pfn)
 {
 	const struct pt_page *page = pt_page_of(memory, pfn);
 
-	return page ? PT_LOAD(&page->memdesc.v, ACQUIRE) : MEMDESC_NONE;
+	return page ? PT_LOAD(&page->memdesc.v, RELAXED) : MEMDESC_NONE;
 }
 
 /* Types whose descriptor is of one allocation only: equal words side by side are one block. */
@@ -416,7 +420,7 @@ static inline void check_free(const struct pt_memory *memory, pt_pfn pfn, unsign
 
 static bool servable(const struct pt_memory *memory, uint32_t flags, unsigned order)
 {
-	if (PT_LOAD(&memory->stage, ACQUIRE) != PT_STAGE_ONLINE || flags & ~(uint32_t)PT_THIS_NODE)
+	if (PT_LOAD(&memory->stage, RELAXED) != PT_STAGE_ONLINE || flags & ~(uint32_t)PT_THIS_NODE)
 		return false;
 	return order <= PT_MAX_ORDER &&
 	       (memory->port.frame_alloc || order <= memory->config.section_shift);

@@ -174,7 +174,7 @@ static void memory_init(struct pt_memory *memory, char *block, const struct layo
 	memory->classes = (struct pt_class *)(block + at->classes);
 	for (unsigned n = 0; n < memory->config.cpus; n++)
 		cpu_init(memory, block, at, n);
-	PT_STORE(&memory->stage, PT_STAGE_BOOT, RELEASE);
+	PT_STORE(&memory->stage, PT_STAGE_BOOT, RELAXED);
 }
 
 static bool can_work(const struct pt_config *config, const struct pt_port *port, struct layout *at)
@@ -209,10 +209,10 @@ int pt_memory_online(struct pt_memory *memory)
 
 	if (!memory)
 		return -PT_EINVAL;
-	if (PT_LOAD(&memory->stage, ACQUIRE) != PT_STAGE_BOOT)
+	if (PT_LOAD(&memory->stage, RELAXED) != PT_STAGE_BOOT)
 		return -PT_ESTAGE;
 	/* What follows needs frames, so the stage comes first and goes back on failure. */
-	PT_STORE(&memory->stage, PT_STAGE_ONLINE, RELEASE);
+	PT_STORE(&memory->stage, PT_STAGE_ONLINE, RELAXED);
 	error = pt_tables_online(memory);
 	if (!error)
 		error = pt_boot_adopt(memory);
@@ -220,7 +220,7 @@ int pt_memory_online(struct pt_memory *memory)
 		return 0;
 	for (unsigned n = 0; n < memory->config.cpus; n++)
 		(void)pt_magazines_drain(memory, &memory->cpus[n]);
-	PT_STORE(&memory->stage, PT_STAGE_BOOT, RELEASE);
+	PT_STORE(&memory->stage, PT_STAGE_BOOT, RELAXED);
 	return error;
 }
 
@@ -348,7 +348,7 @@ int pt_memory_destroy(struct pt_memory *memory, struct pt_leaks *leaks)
 		leaks = &found;
 	if (leaks_find(memory, leaks))
 		return -PT_EBUSY;
-	PT_STORE(&memory->stage, 0, RELEASE);
+	PT_STORE(&memory->stage, 0, RELAXED);
 	return 0;
 }
 
@@ -356,11 +356,11 @@ uint64_t pt_memory_fail_at(struct pt_memory *memory, uint64_t nth, bool forever)
 {
 	uint64_t asked = PT_LOAD(&memory->fail_count, RELAXED);
 
-	PT_STORE(&memory->fail_armed, 0, RELEASE);
+	PT_STORE(&memory->fail_armed, 0, RELAXED);
 	PT_STORE(&memory->fail_count, 0, RELAXED);
 	PT_STORE(&memory->fail_nth, nth > UINTPTR_MAX ? UINTPTR_MAX : (uintptr_t)nth, RELAXED);
 	PT_STORE(&memory->fail_forever, forever, RELAXED);
-	PT_STORE(&memory->fail_armed, nth != 0, RELEASE);
+	PT_STORE(&memory->fail_armed, nth != 0, RELAXED);
 	return asked;
 }
 

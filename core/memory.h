@@ -139,7 +139,7 @@ struct pt_memory {
 	/* constants from pt_memory_init on, but for stage */
 	struct pt_port port;
 	struct pt_config config;
-	uint32_t stage;               /* enum pt_stage */
+	uint32_t stage;               /* enum pt_stage; changes while one CPU runs */
 	uint32_t section_count;       /* slots in sections */
 	struct pt_section **sections; /* by pfn >> section_shift; NULL: none */
 	uint64_t section_mask;        /* frames of a section, less 1 */
@@ -157,7 +157,7 @@ struct pt_memory {
 	uintptr_t
 	    source_frames;     /* taken from the embedder's own source and not given back; atomic */
 	uintptr_t slab_frames; /* under object caches; atomic */
-	uint32_t class_count;  /* released after the class is filled in */
+	uint32_t class_count;  /* grows under lock; who has an id was told it */
 	uint32_t lock;         /* guards registration, sections being added and removed, ids */
 	uint32_t next_space;   /* ids of spaces */
 	uintptr_t relaxed;     /* attributes widened by PT_RELAX; atomic */
@@ -254,14 +254,15 @@ struct ptdesc *pt_desc_find(const struct pt_memory *memory, uint64_t pa);
 
 /*
  * The descriptor of the table at a physical address that an entry gave. The caller is in a read
- * section or holds the lock of the table with that entry.
+ * section or holds the lock of the table with that entry, whose acquire load has shown it all that
+ * is behind it.
  */
 static inline struct ptdesc *pt_desc(const struct pt_memory *memory, uint64_t pa)
 {
 	const struct pt_page *page = pt_page_of(memory, pa >> memory->config.page_shift);
 
 	if (__builtin_expect(page != NULL, 1)) {
-		uintptr_t word = PT_LOAD(&page->memdesc.v, ACQUIRE);
+		uintptr_t word = PT_LOAD(&page->memdesc.v, RELAXED);
 
 		if (__builtin_expect((word & MEMDESC_TYPE_MASK) == MEMDESC_PAGE_TABLE, 1))
 			return (struct ptdesc *)(word - MEMDESC_PAGE_TABLE);
@@ -282,8 +283,8 @@ pt_desc_linked(const struct pt_memory *memory, uint64_t pa, unsigned page_shift,
 
 	if (PT_HARDENED_BUILD || __builtin_expect(memory->port.memdesc_slot != NULL, 0))
 		return pt_desc(memory, pa);
-	section = PT_LOAD(&memory->sections[pfn >> memory->config.section_shift], ACQUIRE);
-	word = PT_LOAD(&section->words[pt_section_index(memory, pfn)].memdesc.v, ACQUIRE);
+	section = PT_LOAD(&memory->sections[pfn >> memory->config.section_shift], RELAXED);
+	word = PT_LOAD(&section->words[pt_section_index(memory, pfn)].memdesc.v, RELAXED);
 	if (whole || __builtin_expect((word & MEMDESC_TYPE_MASK) == MEMDESC_PAGE_TABLE, 1))
 		return (struct ptdesc *)(word - MEMDESC_PAGE_TABLE);
 	return ptdesc_from_pa(memory, pt_make_pa(pa));

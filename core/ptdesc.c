@@ -22,7 +22,7 @@ static struct ptdesc *frags_find(const struct pt_memory *memory, const struct pt
 	uint64_t offset = pa & ((UINT64_C(1) << memory->config.page_shift) - 1);
 	uint64_t slot = offset >> frags->shift;
 
-	return slot < frags->count ? PT_LOAD(&frags->desc[slot], ACQUIRE) : NULL;
+	return slot < frags->count ? PT_LOAD(&frags->desc[slot], RELAXED) : NULL;
 }
 
 struct ptdesc *pt_desc_find(const struct pt_memory *memory, uint64_t pa)

@@ -115,7 +115,7 @@ int pt_section_remove(struct pt_memory *memory, pt_pfn first)
 	if (section && section->first == first)
 		error = section_drain(memory, section) ? 0 : -PT_EBUSY;
 	if (!error)
-		PT_STORE(slot, NULL, RELEASE);
+		PT_STORE(slot, NULL, RELAXED);
 	port_unlock(&memory->port, &memory->lock);
 	/* Readers by pfn may still look into the words, which go back to the caller now. */
 	if (!error)
@@ -144,6 +144,6 @@ unsigned pt_node_of(const struct pt_memory *memory, pt_pfn pfn)
 
 	if (index >= memory->section_count)
 		return 0;
-	section = PT_LOAD(&memory->sections[index], ACQUIRE);
+	section = PT_LOAD(&memory->sections[index], RELAXED);
 	return section ? section->node : 0;
 }

@@ -161,7 +161,7 @@ static void slab_stamp(struct pt_memory *memory, struct pt_slab *slab, unsigned 
 		struct pt_page *page = pt_page_of(memory, slab->pfn + i);
 
 		if (page)
-			PT_STORE(&page->memdesc.v, memdesc.v, RELEASE);
+			PT_STORE(&page->memdesc.v, memdesc.v, RELAXED);
 	}
 }
 
@@ -304,7 +304,7 @@ static struct pt_slab *slab_of(const struct pt_memory *memory, const void *objec
 	page = pt_page_of(memory, *pa >> memory->config.page_shift);
 	if (!page)
 		return NULL;
-	memdesc.v = PT_LOAD(&page->memdesc.v, ACQUIRE);
+	memdesc.v = PT_LOAD(&page->memdesc.v, RELAXED);
 	return memdesc_type(memdesc) == MEMDESC_SLAB ? memdesc_ptr(memdesc) : NULL;
 }
 

@@ -93,7 +93,7 @@ static int class_add(struct pt_memory *memory, const struct pt_table_class *spec
 		    pt_frags_size(memory, wanted.frag_shift), 16, PT_CACHE_TYPE_STABLE);
 	if (error)
 		return error;
-	PT_STORE(&memory->class_count, count + 1, RELEASE);
+	PT_STORE(&memory->class_count, count + 1, RELAXED);
 	return 0;
 }
 
@@ -529,7 +529,7 @@ static void stamp(struct pt_memory *memory, struct ptdesc *pt)
 		struct pt_page *page = pt_page_of(memory, ptdesc_pfn(pt) + i);
 
 		if (page)
-			PT_STORE(&page->memdesc.v, memdesc.v, RELEASE);
+			PT_STORE(&page->memdesc.v, memdesc.v, RELAXED);
 	}
 }
 

@@ -3,13 +3,14 @@
  * arm64, VMSAv8-64 stage 1 of EL1&0: granules of 4, 16 and 64 KiB, 2 to 5 levels, entries of 8
  * bytes. Level 0 here is level 3 of the architecture, level 3 is its 0, level 4 its -1.
  *
- * Arm Architecture Reference Manual for ARMv8-A. Read, of an early issue (addresses of 48 bits):
- * D4.3.1 (descriptors of tables and blocks, which levels have blocks, their output addresses),
- * D4.3.3 (bits 63:59 of tables; of leaves UXN, PXN, Contiguous, nG, AF, SH, AP, NS, AttrIndx),
- * D4.4.1 (permissions, without its tables, which are pictures). Unread: lengths of contiguous runs,
- * which are those that Linux's documentation lists for 16 KiB and 64 KiB, and for 4 KiB but at
- * level 2; LPA and LPA2; DBM; break before make, which is what Linux does. Those were compared with
- * QEMU's target/arm/ptw.c as far as it knows them, and with Arm's public guide "Memory management".
+ * Arm Architecture Reference Manual. Read, of an early issue (addresses of 48 bits): D4.3.1
+ * (descriptors of tables and blocks, which levels have blocks, their output addresses), D4.3.3
+ * (bits 63:59 of tables; of leaves UXN, PXN, Contiguous, nG, AF, SH, AP, NS, AttrIndx), D4.4.1
+ * (permissions, without its tables, which are pictures). Of one that has FEAT_BBML1: D8.3.1.1 the
+ * end, D8.3.1.2 with table D8-52 (leaves; LPA, LPA2, DBM), D8.5.2.1 the beginning (DBM and HD),
+ * D8.5.5 (marks in runs), D8.7.1 with table D8-104 (lengths of runs), D8.17.1 (break before make).
+ * Of Arm's pseudocode of v9.4-A: AArch64.BlockDescSupported, LeafBase, NextTableBase,
+ * S1TTBaseAddress, ContiguousBit.
  *
  *   granule  leaves                 runs of them              52-bit addresses (ARM64_WIDE)
  *   4 KiB    4K, 2M, 1G; 512G wide  16 each, but of 512G      LPA2: 51:50 in 9:8, no SH there

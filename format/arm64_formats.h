@@ -32,6 +32,7 @@
 	.keys = 0, .judge = PT_JUDGED_HW, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_BBM,               \
 	.attrs = ARM64_ATTRS, .types = ARM64_TYPES, .format_attrs = ARM64_FORMAT,                  \
 	.type_register = PT_ARM64_MAIR,                                                            \
-	.manual = "Arm ARM: unread; QEMU target/arm/ptw.c, Arm's guide to memory management"
+	.manual =                                                                                  \
+	    "Arm ARM D8.3.1.2, D8.5.2.1, D8.7.1, D8.17.1; early issue: D4.3.1, D4.3.3, D4.4.1"
 
 #endif

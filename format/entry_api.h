@@ -171,12 +171,25 @@ static inline pf_entry pf_read(pf_entry raw, const pf_entry *p)
  * without an 8-byte compare and exchange) the two words go in an order that never shows a mixture
  * as valid: pf_store clears the word with the valid bit first and writes it last.
  */
-#if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX || defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
+#define PF_WHOLE     1 /* one load, one store */
+#define PF_EXCHANGED 2 /* 8-byte entries on a 32-bit CPU with cmpxchg8b: every access is one */
+#define PF_WORDS     3 /* on one without 8-byte atomics: no MMU of this CPU walks them */
+
+#ifdef PF_ACCESS /* the explorer's choice, which shows schedules of the ways of other CPUs */
+#elif PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX
+#define PF_ACCESS PF_WHOLE
+#elif defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
+#define PF_ACCESS PF_EXCHANGED
+#else
+#define PF_ACCESS PF_WORDS
+#endif
+
+#if PF_ACCESS != PF_WORDS
 
 /* Entries are aligned to their size, also where integers of that size are not (i386). */
 typedef pf_entry pf_aligned_entry __attribute__((aligned(PF_ENTRY_BITS / 8)));
 
-#if PF_ENTRY_BITS == 32 || UINTPTR_MAX > UINT32_MAX
+#if PF_ACCESS == PF_WHOLE
 
 /* A reader's load: what the entry points to is seen complete. */
 static inline pf_entry pf_load(const pf_entry *p)
@@ -208,13 +221,14 @@ static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 		PT_STORE(p, pf_raw(e), RELAXED);
 }
 
-#else /* a 32-bit CPU with cmpxchg8b: every access is one */
+#else
 
 static inline pf_entry pf_load(const pf_entry *p)
 {
 	pf_entry e = 0;
 
-	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, ACQ_REL);
+	PT_CAS((pf_aligned_entry *)(uintptr_t)p, &e, 0, RELAXED);
+	PT_FENCE(ACQUIRE);
 	return pf_read(e, p);
 }
 
@@ -225,9 +239,9 @@ static inline pf_entry pf_load_locked(const pf_entry *p)
 
 static inline void pf_store(pf_entry *p, pf_entry e)
 {
-	pf_entry old = *p;
+	pf_entry old = 0; /* as most are that are stored to */
 
-	while (!PT_CAS((pf_aligned_entry *)p, &old, pf_raw(e), ACQ_REL))
+	while (!PT_CAS((pf_aligned_entry *)p, &old, pf_raw(e), RELEASE))
 		;
 }
 
@@ -254,8 +268,7 @@ static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
 	return done;
 }
 
-#else /* 8-byte entries on a 32-bit CPU that has no 8-byte atomics: no MMU of this CPU walks them  \
-       */
+#else
 
 /* Index of the 32-bit word with the low half in the target's byte order. */
 #define PF_LOW_WORD (PF_BIG_ENDIAN ? 1 : 0)
@@ -293,7 +306,7 @@ static inline void pf_store(pf_entry *p, pf_entry e)
 
 	u.e = pf_raw(e);
 	none.e = pf_raw(pf_busy(0));
-	PT_STORE(&w[PF_LOW_WORD], none.w[PF_LOW_WORD], RELEASE);
+	PT_STORE(&w[PF_LOW_WORD], none.w[PF_LOW_WORD], RELAXED);
 	PT_STORE(&w[1 - PF_LOW_WORD], u.w[1 - PF_LOW_WORD], RELEASE);
 	PT_STORE(&w[PF_LOW_WORD], u.w[PF_LOW_WORD], RELEASE);
 }

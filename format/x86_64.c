@@ -17,7 +17,8 @@
 	.ops = &pf_ops, .page_shift = 12, .entry_bytes = 8, .pa_bits = 52, .keys = 16,             \
 	.judge = PT_JUDGED_HW, .flags = PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED, .leaves = 7,          \
 	.attrs = X86_ATTRS, .types = 0x3f, .format_attrs = 0x1ff, .type_register = PT_X86_PAT,     \
-	.manual = "Intel SDM 3A 4.5, 4.6.2, 11.12 (edition of about 2016); 5 levels: unread"
+	.manual =                                                                                  \
+	    "Intel SDM 3A 4.5, 4.6.2, 11.12 (edition of about 2016); 5 levels: AMD64 APM 2 5.3"
 
 const struct pt_format pt_format_x86_64 = {
 	.name = "x86_64",

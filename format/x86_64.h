@@ -6,8 +6,10 @@
  * table 4-2 (PS of a PML4E is 0); 4.5's tables 4-15 (PDPTE, 1 GByte), 4-17 from bit 9 on (PDE,
  * 2 MByte), 4-18 (PDE, table), 4-19 (PTE); 4.6.2 (protection keys); 11.12.2 and 11.12.3 with tables
  * 11-10 and 11-11 (PAT). In the edition with order number 253668-032US: figure 4-10 (CR3 and all
- * entries), table 4-13 (PML4E). Unread: the other tables of 4.5, 5-level paging; what stands here
- * of those was compared with QEMU's target/i386 mmu_translate.
+ * entries), table 4-13 (PML4E). Five levels: AMD64 Architecture Programmer's Manual volume 2, 5.3,
+ * 5.3.2, 5.3.3 (CR3, bits 56:48, PML5E as a PML4E; figures 5-18 and 5-19 as lists of labels).
+ * Unread: the other tables of 4.5, Intel's of five levels; what stands here of those was compared
+ * with QEMU's target/i386 mmu_translate.
  *
  * Memory types are indices into the PAT; the one expected here is 0 WB, 1 WC, 2 UC-, 3 UC, 5 WP,
  * 7 WT (PT_X86_PAT), which a port loads into IA32_PAT (pt_root.types). Decoding takes 4 for WB and

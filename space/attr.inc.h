@@ -56,12 +56,20 @@ static inline bool plain_store(bool mmu, pf_entry e, unsigned l)
 
 /*
  * For formats that want a break before the make a new memory type is a new mapping, and so is one
- * that becomes global: other spaces may have had the address as their own.
+ * that becomes global: other spaces may have had the address as their own. So is one whose
+ * attributes of the format change: they may say how the memory is shared, or which it is.
  */
 static inline bool must_break(const struct change *c, pf_entry e, unsigned l)
 {
-	return PF_BBM && (pf_attr_of(e, l).flags ^ pf_attr_of(changed(c, e, l), l).flags) &
-			     (PT_ATTR_TYPE_MASK | PT_GLOBAL);
+	pt_attr old;
+	pt_attr new;
+
+	if (!PF_BBM)
+		return false;
+	old = pf_attr_of(e, l);
+	new = pf_attr_of(changed(c, e, l), l);
+	return (old.flags ^ new.flags) & (PT_ATTR_TYPE_MASK | PT_GLOBAL) ||
+	       old.format != new.format;
 }
 
 /* Changes one leaf. */

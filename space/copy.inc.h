@@ -200,7 +200,7 @@ static __attribute__((noinline)) void make_shared(struct pt_op *op, struct ptdes
 	wrote(op, entry, 1u << pf_bits(0));
 	pt_op_flush(op, base, base | table_mask(0), 0, false);
 	pt->pt_share_count = 1;
-	PT_STORE(&pt->shared, SHARED_COW, RELEASE);
+	PT_STORE(&pt->shared, SHARED_COW, RELAXED);
 }
 
 /* The target's table of level 1 for va, made if it is missing. */

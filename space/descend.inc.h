@@ -68,7 +68,7 @@ static void go_carefully(const struct pt_space *space, uint64_t va, unsigned flo
 		if (!pf_is_table(e, l))
 			return;
 		child = desc_at(space->memory, pf_table_pa(e, l));
-		if (PT_LOAD(&child->dead, ACQUIRE) || PT_LOAD(&child->shared, ACQUIRE))
+		if (PT_LOAD(&child->dead, RELAXED) || PT_LOAD(&child->shared, RELAXED))
 			return;
 		link->parent = p->pa;
 		link->entry = &p->table[index_of(va, l)];
@@ -123,8 +123,8 @@ static inline struct ptdesc *descend(const struct pt_space *space, struct pt_ran
 /* Dying or shared. The space's one lock does not keep those who share a table from marking it. */
 static inline bool is_gone(const struct ptdesc *pt)
 {
-	unsigned dead = PT_ONE_LOCK ? PT_LOAD(&pt->dead, ACQUIRE) : pt->dead;
-	unsigned shared = PT_ONE_LOCK ? PT_LOAD(&pt->shared, ACQUIRE) : pt->shared;
+	unsigned dead = PT_ONE_LOCK ? PT_LOAD(&pt->dead, RELAXED) : pt->dead;
+	unsigned shared = PT_ONE_LOCK ? PT_LOAD(&pt->shared, RELAXED) : pt->shared;
 
 	return (PT_DEFECT(54) ? 0 : dead) | (PT_DEFECT(56) ? 0 : shared);
 }

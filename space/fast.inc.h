@@ -236,7 +236,7 @@ static inline bool unlock_or_mark(struct pt_space *space, struct ptdesc *pt, boo
 	bool dying = may_die && !pt->used;
 
 	if (dying)
-		PT_STORE(&pt->dead, 1, RELEASE);
+		PT_STORE(&pt->dead, 1, RELAXED);
 	pt_table_unlock(space->memory, pt_guard(space, pt));
 	return dying;
 }

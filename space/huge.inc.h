@@ -81,7 +81,7 @@ static int collapse_entry(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	put(op, entry, with_ad(op, child, l - 1, leaf));
 	for (unsigned i = 0; PT_DEFECT(61) && i < 1u << pf_bits(l - 1); i++)
 		put(op, table_of(op->memory, child, l - 1) + i, pf_empty(l - 1));
-	PT_STORE(&child->dead, 1, RELEASE);
+	PT_STORE(&child->dead, 1, RELAXED);
 	pt_op_unlinked(op, child);
 	if (l == 1 && op->flags & PT_DEPOSIT)
 		pt_deposit(pt, pt_op_take(op, side, 0, va & ~slot_mask(l)));

@@ -105,12 +105,11 @@ PF_HOT unsigned move_one(bool mmu, pf_entry *from, pf_entry *to)
 	return 1;
 }
 
-/* The same for many; what was written before is seen by who sees a leaf. Returns how many. */
+/* The same for many; returns how many. */
 PF_HOT unsigned move_many(bool mmu, pf_entry *from, pf_entry *to, unsigned count)
 {
 	unsigned n = 0;
 
-	PT_FENCE(RELEASE);
 	for (; count >= 8; count -= 8, from += 8, to += 8) {
 #define ONE(i) n += move_one(mmu, &from[i], &to[i]);
 		EIGHT(ONE)
@@ -257,13 +256,13 @@ static void move_stores(struct pt_op *op, struct move *m, struct pt_range from, 
 	op->at_once = !PT_DEFECT(78);
 	port_lock(&op->memory->port, &space->move_lock);
 	if (!PT_DEFECT(65))
-		PT_FETCH_ADD(&space->move_seq, 1, ACQ_REL);
+		move_begin(&space->move_seq);
 	move_range(op, m, m->top, m->top_level, from);
 	/* Not before: one that the source leaves empty may be the target's as well. */
 	if (!(op->flags & PT_KEEP_TABLES))
 		prune_range(op, m->top, m->top_level, from, all);
 	if (!PT_DEFECT(65))
-		PT_FETCH_ADD(&space->move_seq, 1, RELEASE);
+		move_end(&space->move_seq);
 	port_unlock(&op->memory->port, &space->move_lock);
 }
 

@@ -277,7 +277,7 @@ void pt_op_drop_share(struct pt_op *op, struct pt_space *space, struct ptdesc *p
 	 * space that leaves may still be inside and must not see the other's changes.
 	 */
 	if (pt->pt_share_count-- == 1) {
-		PT_STORE(&pt->dead, 1, RELEASE);
+		PT_STORE(&pt->dead, 1, RELAXED);
 		pt_table_unlock(op->memory, pt);
 		pt_op_unlinked(op, pt);
 		return;

@@ -10,6 +10,7 @@
 #include "core/defects.h"
 #include "core/lock.h"
 #include "core/memory.h"
+#include "space/move_seq.h"
 #include "space/ops.h"
 
 /* A space that the operation works on, with the tables it has in reserve for it, by level. */

@@ -102,13 +102,13 @@ static __attribute__((noinline)) bool ask_run(struct reader *at, struct found *f
 PF_HOT bool look_up_once(const struct pt_space *space, uint64_t va, struct reader *at,
     struct found *f)
 {
-	uint32_t seq = PT_LOAD(&space->move_seq, ACQUIRE);
+	uint32_t seq = move_look(&space->move_seq);
 
 	at->table = (const pf_entry *)space->top;
 	go_down(space->memory, space->levels, va, at, f);
 	if (is_in_noted_run(space, f->e, f->l) && !ask_run(at, f))
 		return false;
-	return f->e != pf_busy(f->l) && PT_LOAD(&space->move_seq, RELAXED) == seq && !(seq & 1);
+	return f->e != pf_busy(f->l) && !move_seen(&space->move_seq, seq) && !(seq & 1);
 }
 
 /*
@@ -198,12 +198,12 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 
 	if (__builtin_expect(!port_section_try(&space->memory->port), 0))
 		return translate_any(space, va, out, false);
-	seq = PT_LOAD(&space->move_seq, ACQUIRE) & ~1u;
+	seq = move_look(&space->move_seq) & ~1u;
 	go_to(space, va, 0, &path, &link);
 	if (__builtin_expect(path.l != 0, 0))
 		return translate_any(space, va, out, true);
 	e = pf_load(&path.table[index_of(va, 0)]);
-	if (__builtin_expect(!pf_is_leaf(e, 0) || PT_LOAD(&space->move_seq, RELAXED) != seq, 0) ||
+	if (__builtin_expect(!pf_is_leaf(e, 0) || move_seen(&space->move_seq, seq), 0) ||
 	    is_in_noted_run(space, e, 0))
 		return translate_any(space, va, out, true);
 	answer(e, 0, va, out);

@@ -95,7 +95,7 @@ static void share_stores(struct pt_op *op, uint64_t va, struct ptdesc *pt, struc
 	} else {
 		pt_op_disown(op, op->side[0].space, pt);
 		pt->pt_share_count = 2;
-		PT_STORE(&pt->shared, SHARED_TRULY, RELEASE);
+		PT_STORE(&pt->shared, SHARED_TRULY, RELAXED);
 	}
 	above = path_to(op, &op->side[1], above, l, va, 2);
 	put(op, entry_of(op->memory, above, 2, va), pf_make_table(table_pa(pt, 1), 2));
@@ -139,7 +139,7 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 	e = parent ? pf_load_locked(entry_of(op.memory, parent, 2, va)) : pf_empty(2);
 	if (pf_is_table(e, 2)) {
 		pt = desc_at(op.memory, pf_table_pa(e, 2));
-		if (PT_LOAD(&pt->shared, ACQUIRE) == SHARED_TRULY) {
+		if (PT_LOAD(&pt->shared, RELAXED) == SHARED_TRULY) {
 			before_stores(&op);
 			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
 			parent->used--;

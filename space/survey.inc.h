@@ -228,7 +228,7 @@ PF_HOT struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struc
 {
 	struct ptdesc *child = desc_at(op->memory, pf_table_pa(e, l));
 
-	if (PT_LOAD(&child->shared, ACQUIRE) || (q->second && ptdesc_base(child) <= q->held_to))
+	if (PT_LOAD(&child->shared, RELAXED) || (q->second && ptdesc_base(child) <= q->held_to))
 		return child;
 	pt_op_lock(op, q->side, child);
 	if (__builtin_expect(child->dead, 0)) {

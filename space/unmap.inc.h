@@ -99,7 +99,7 @@ static void cut_tree(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, 
 		else
 			cut_tree(op, side, child, l - 1);
 	}
-	PT_STORE(&pt->dead, 1, RELEASE);
+	PT_STORE(&pt->dead, 1, RELAXED);
 	pt_op_unlinked(op, pt);
 }
 
@@ -170,8 +170,10 @@ static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 	pf_entry old[RUN_MAX];
 
 	for (unsigned i = 0; i < n; i++)
-		old[i] = pf_exchange(&entry[i], PT_DEFECT(82) ? pf_empty(l) : pf_busy(l));
-	store_empty(entry, l, n);
+		old[i] = pf_exchange(&entry[i], PT_DEFECT(83) ? pf_empty(l) : pf_busy(l));
+	/* Each a release: who sees one empty sees the others busy. */
+	for (unsigned i = 0; i < n; i++)
+		pf_store(&entry[i], pf_empty(l));
 	spread_noted(op, old, l);
 	for (unsigned i = 0; i < n; i++)
 		gather_alike(op, old[i], l, 1);
@@ -282,7 +284,7 @@ static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	}
 	unmap_range(op, side, child, l - 1, s);
 	if (!keep && !child->used) {
-		PT_STORE(&child->dead, 1, RELEASE);
+		PT_STORE(&child->dead, 1, RELAXED);
 		unlink_child(op, pt, l, s.va, child);
 	}
 }
@@ -312,7 +314,7 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	    link->parent == UINT64_MAX ? side->space->root : desc_at(op->memory, link->parent);
 	pf_entry e;
 
-	PT_STORE(&pt->dead, 1, RELEASE);
+	PT_STORE(&pt->dead, 1, RELAXED);
 	if (!PT_DEFECT(59))
 		pt_op_unlock_all(op);
 	pt_op_lock(op, side, parent);
@@ -344,7 +346,7 @@ static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct 
 		prune_range(op, child, l - 1, s, within);
 		if (!child->used && (s.va & ~slot_mask(l)) >= within.va &&
 		    (s.va | slot_mask(l)) <= within.last) {
-			PT_STORE(&child->dead, 1, RELEASE);
+			PT_STORE(&child->dead, 1, RELAXED);
 			unlink_child(op, pt, l, s.va, child);
 		}
 	}

@@ -15,9 +15,12 @@
 #define PT_FETCH_AND(p, v, order) __atomic_fetch_and((p), (v), __ATOMIC_##order)
 #define PT_FETCH_OR(p, v, order)  __atomic_fetch_or((p), (v), __ATOMIC_##order)
 
-/* Strong compare and exchange: true when *p was *expected; else *expected becomes what it was. */
+/*
+ * Strong compare and exchange: true when *p was *expected; else *expected becomes what it was, by a
+ * relaxed load.
+ */
 #define PT_CAS(p, expected, v, order)                                                              \
-	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_##order, __ATOMIC_ACQUIRE)
+	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_##order, __ATOMIC_RELAXED)
 
 /* Orders the plain stores that follow after what came before: for filling many words at once. */
 #define PT_FENCE(order) __atomic_thread_fence(__ATOMIC_##order)

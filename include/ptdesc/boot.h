@@ -2,7 +2,8 @@
 /*
  * Boot memory: tables made before there are frames, slab or descriptors. They come from a region
  * of a section whose words say reserved; what each is (level, order, class) is in its words, and
- * pt_memory_online adopts them: from then on they are tables like others (M9, M10).
+ * pt_memory_online adopts them: from then on they are tables like others (M9, M10). One CPU makes
+ * them; the others have not begun, or wait. pt_boot_keep alone may be called at any time.
  */
 #ifndef PTDESC_BOOT_H
 #define PTDESC_BOOT_H
@@ -23,7 +24,7 @@ PT_MUST_CHECK int pt_boot_reserve(struct pt_memory *memory, pt_pfn first, uint64
 /*
  * Marks frames of an added section that hold something already, or nothing at all: the program
  * itself, what firmware left, a hole. They are reserved for ever and never given to anybody. At any
- * stage, while they are free. Errors as above, but for -PT_ESTAGE.
+ * stage, beside other calls, while they are free. Errors as above, but for -PT_ESTAGE.
  */
 PT_MUST_CHECK int pt_boot_keep(struct pt_memory *memory, pt_pfn first, uint64_t frames);
 

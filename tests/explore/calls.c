@@ -4,6 +4,7 @@
 #include <ptdesc/kernel.h>
 #include "core/defects.h"
 #include "tests/explore/calls.h"
+#include "tests/explore/embedder.h"
 #include "tests/explore/mmu.h"
 
 #define RUNS 4u
@@ -12,6 +13,14 @@
 static pt_pa new_pa(const struct call *c)
 {
 	return pt_make_pa(UINT64_C(0x200000) + ((uint64_t)c->fiber << 16) + world_size(c->page));
+}
+
+/* Who has found new memory of another call reads it. */
+static void read_new(const struct call *c, pt_pa pa)
+{
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		if (f != c->fiber && pa.v >> 16 == (UINT64_C(0x200000) >> 16) + f)
+			embedder_read(world.named[f]);
 }
 
 /* What was handed over, whatever the order. */
@@ -28,6 +37,7 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 
 static void do_map(struct call *c)
 {
+	embedder_write(world.named[c->fiber]);
 	c->err = pt_map(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
 }
@@ -71,6 +81,13 @@ static void do_unmap_keep(struct call *c)
 	unmap(c, PT_KEEP_TABLES);
 }
 
+/* What was unlinked is freed before the call ends: a grace period is waited for. */
+static void do_unmap_shrink(struct call *c)
+{
+	unmap(c, 0);
+	(void)pt_memory_shrink(world.memory);
+}
+
 static void do_protect(struct call *c)
 {
 	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), read_only(), 0);
@@ -85,6 +102,8 @@ static void do_translate(struct call *c)
 		t = (struct pt_translation){.pa = world_pa(c->page), .attr = world.attr};
 		c->err = 0;
 	}
+	if (!c->err)
+		read_new(c, t.pa);
 	if (!c->err)
 		c->out = t.pa.v << 16 ^ (t.attr.flags & ~(uint32_t)PT_ACCESSED);
 }
@@ -214,6 +233,7 @@ static void do_map_list(struct call *c)
 	/* The last first: what is contiguous goes another way. */
 	for (unsigned i = 0; i < c->pages; i++)
 		pas[i].v = new_pa(c).v + world_size(c->pages - 1 - i);
+	embedder_write(world.named[c->fiber]);
 	c->err = pt_map_list(c->space, world_va(c->page), pas, c->pages,
 	    pt_make_attr(PT_READ | PT_USER), 0);
 }
@@ -298,6 +318,7 @@ static const struct operation operations[] = {
 	{"cursor", PROMISE_POINT, TAKES_PLACE, 0, do_cursor},
 	{"map_replace", PROMISE_POINT, TAKES_PLACE, 0, do_map_replace},
 	{"unmap", PROMISE_POINT, TAKES_PLACE, 0, do_unmap},
+	{"unmap-shrink", PROMISE_POINT, TAKES_PLACE, WORLD_LEAN, do_unmap_shrink},
 	{"unmap-keep", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_keep},
 	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_deposit},
 	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},

@@ -5,6 +5,7 @@
 #include <ptdesc/slab.h>
 #include "core/memory.h"
 #include "tests/explore/calls.h"
+#include "tests/explore/embedder.h"
 
 /* A space comes and goes beside the others. */
 static void do_space(struct call *c)
@@ -43,20 +44,84 @@ static void do_table_defer(struct call *c)
 		pagetable_free_defer(world.memory, pt, NULL);
 }
 
-/* Frames that say whose they are for as long as they are. */
-static void do_frames(struct call *c)
+/* More than are ready, so that the last two are of a new frame. */
+static void do_tables(struct call *c)
 {
-	memdesc_t mine = memdesc_create(world.memory, MEMDESC_USER_FIRST + c->fiber);
-	pt_pfn pfn = memdesc_alloc_pages(world.memory, 0, 1, mine);
+	struct ptdesc *pt[WORLD_TABLES];
 
+	for (unsigned i = 0; i < WORLD_TABLES; i++)
+		pt[i] = a_table(c);
+	for (unsigned i = 0; i < WORLD_TABLES; i++)
+		if (pt[i])
+			pagetable_free(world.memory, pt[i], NULL);
+}
+
+/* A table of boot memory, which no space has: it leaves by a way of its own. */
+static void do_boot_table(struct call *c)
+{
+	struct ptdesc **mine = &world.boot_table[c->fiber];
+
+	pagetable_free(world.memory, *mine, NULL);
+	embedder_forget(mine);
+}
+
+/* Frames that say whose they are for as long as they are. */
+static void take_frames(struct call *c, unsigned order)
+{
+	memdesc_t mine = memdesc_create(world.named[c->fiber], MEMDESC_USER_FIRST);
+	pt_pfn pfn;
+
+	embedder_write(world.named[c->fiber]);
+	pfn = memdesc_alloc_pages(world.memory, 0, order, mine);
 	if (pfn == PT_NO_PFN) {
 		c->err = -PT_ENOMEM;
 		return;
 	}
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 1u << order; i++)
 		if (pt_page_memdesc(world.memory, pfn + i).v != mine.v)
 			explore_fail("a frame that is not its allocator's", NULL);
-	memdesc_free_pages(world.memory, pfn, 1);
+	memdesc_free_pages(world.memory, pfn, order);
+}
+
+static void do_frames(struct call *c)
+{
+	take_frames(c, WORLD_FEW);
+}
+
+static void do_frames_many(struct call *c)
+{
+	take_frames(c, WORLD_MANY);
+}
+
+/*
+ * More than the small sections have, and of the large one what is in use: each is looked at, and
+ * none has them.
+ */
+static void do_frames_below(struct call *c)
+{
+	(void)c;
+	if (memdesc_alloc_pages_below(world.memory, 0, WORLD_SECTION_ORDER + 1, memdesc_none(),
+		world.main + (2 << WORLD_SECTION_ORDER)) != PT_NO_PFN)
+		explore_fail("frames that are in use", NULL);
+}
+
+static void look_at(pt_pfn pfn)
+{
+	memdesc_t memdesc = pt_page_memdesc(world.memory, pfn);
+
+	if (memdesc_type(memdesc) != MEMDESC_USER_FIRST)
+		return;
+	if (embedder_read(memdesc_ptr(memdesc)) != EMBEDDER_WROTE)
+		explore_fail("what a word names was not written yet", memdesc_ptr(memdesc));
+}
+
+/* Frames that others take, of a section that comes, and of one that goes. */
+static void do_page_memdesc(struct call *c)
+{
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		look_at(f == c->fiber ? world.absent : world.next_frames[f][0]);
+		look_at(f == c->fiber ? world.spare : world.next_frames[f][1]);
+	}
 }
 
 static void do_object(struct call *c)
@@ -90,6 +155,42 @@ static void do_cache(struct call *c)
 		c->err = -PT_ENOMEM;
 }
 
+/*
+ * An object that others may look at while they are in a section: freed, its cache shrunk, and what
+ * then is the first free frame, as its own most likely is, written to.
+ */
+static void do_object_stable(struct call *c)
+{
+	void *object = pt_cache_alloc(world.cache);
+	unsigned order = world.cache->order;
+	pt_pfn pfn;
+
+	if (!object) {
+		c->err = -PT_ENOMEM;
+		return;
+	}
+	embedder_publish(world.shelf, object);
+	embedder_publish(world.shelf, NULL);
+	pt_cache_free(world.cache, object);
+	(void)pt_cache_shrink(world.cache);
+	pfn = memdesc_alloc_pages(world.memory, 0, order, memdesc_none());
+	if (pfn == PT_NO_PFN)
+		return;
+	embedder_clear(explore_port().phys_to_virt(NULL, pt_make_pa(pfn << WORLD_FRAME_SHIFT)),
+	    (size_t)1 << order << WORLD_FRAME_SHIFT);
+	memdesc_free_pages(world.memory, pfn, order);
+}
+
+static void do_object_look(struct call *c)
+{
+	struct pt_port port = explore_port();
+
+	(void)c;
+	port.section_enter(port.ctx);
+	embedder_look(world.shelf);
+	port.section_exit(port.ctx);
+}
+
 static void do_cache_shrink(struct call *c)
 {
 	(void)c;
@@ -121,6 +222,8 @@ static void do_section_add(struct call *c)
 static void do_section_remove(struct call *c)
 {
 	c->err = pt_section_remove(world.memory, world.spare);
+	if (!c->err) /* its words are the caller's again */
+		embedder_clear(world.spare_words, EXPLORE_LINE);
 	if (c->err == -PT_EBUSY)
 		c->err = 0;
 }
@@ -138,11 +241,12 @@ static void do_from_pa(struct call *c)
 	struct pt_port port = explore_port();
 	struct ptdesc *pt;
 
-	(void)c;
 	port.section_enter(port.ctx);
-	pt = ptdesc_from_pa(world.memory, world.leaf);
-	if (pt && PT_LOAD(&pt->dead, ACQUIRE) > 1)
-		explore_fail("what was found is no descriptor", pt);
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		pt = ptdesc_from_pa(world.memory, f == c->fiber ? world.leaf : world.next_table[f]);
+		if (pt && PT_LOAD(&pt->dead, RELAXED) > 1)
+			explore_fail("what was found is no descriptor", pt);
+	}
 	port.section_exit(port.ctx);
 }
 
@@ -162,9 +266,16 @@ static void do_class_register(struct call *c)
 const struct operation memory_operations[] = {
 	{"space_init", PROMISE_POINT, TAKES_MEMORY, 0, do_space},
 	{"table", PROMISE_POINT, TAKES_MEMORY, 0, do_table},
+	{"tables", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_tables},
+	{"table-boot", PROMISE_POINT, TAKES_MEMORY, 0, do_boot_table},
 	{"table-defer", PROMISE_POINT, TAKES_MEMORY, 0, do_table_defer},
 	{"frames", PROMISE_POINT, TAKES_MEMORY, 0, do_frames},
+	{"frames-many", PROMISE_POINT, TAKES_MEMORY, 0, do_frames_many},
+	{"frames_below", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_frames_below},
+	{"page_memdesc", PROMISE_POINT, TAKES_MEMORY, 0, do_page_memdesc},
 	{"object", PROMISE_POINT, TAKES_MEMORY, 0, do_object},
+	{"object-stable", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_object_stable},
+	{"object-look", PROMISE_NONE, TAKES_MEMORY, 0, do_object_look},
 	{"cache", PROMISE_POINT, TAKES_MEMORY, 0, do_cache},
 	{"cache_shrink", PROMISE_POINT, TAKES_MEMORY, 0, do_cache_shrink},
 	{"memory_shrink", PROMISE_POINT, TAKES_MEMORY, WORLD_LEAN, do_shrink},

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -56,8 +57,8 @@ static void show(struct piece *p)
 	fflush(stdout);
 }
 
-/* Waits until one process has ended. */
-static void reap(unsigned started)
+/* Waits until one process has ended; false: it ended badly. */
+static bool reap(unsigned started)
 {
 	int status = 0;
 	pid_t pid = wait(&status);
@@ -74,9 +75,21 @@ static void reap(unsigned started)
 		if (WIFSIGNALED(status))
 			fprintf(p->output, "not ok - killed by signal %d\n", WTERMSIG(status));
 	}
+	return !status;
 }
 
-bool jobs_run(job_fn job, unsigned count, unsigned processes, struct totals *sum)
+/* Shows what has ended, and ends what has not. */
+static void stop(unsigned started, unsigned shown)
+{
+	for (unsigned n = shown; n < started; n++) {
+		if (piece[n].ended)
+			show(&piece[n]);
+		else
+			kill(piece[n].pid, SIGKILL);
+	}
+}
+
+bool jobs_run(job_fn job, unsigned count, unsigned processes, bool first, struct totals *sum)
 {
 	unsigned started = 0;
 	unsigned ended = 0;
@@ -91,7 +104,10 @@ bool jobs_run(job_fn job, unsigned count, unsigned processes, struct totals *sum
 	while (shown < count) {
 		while (started < count && started - ended < processes)
 			start(job, started++);
-		reap(started);
+		if (!reap(started) && first) {
+			stop(started, shown);
+			return false;
+		}
 		ended++;
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "%u of %u\r", ended, count);

@@ -9,9 +9,9 @@
 typedef bool (*job_fn)(unsigned piece, struct totals *totals);
 
 /*
- * Does pieces 0 to count - 1, at most processes at a time. Returns false if one failed; the sums of
- * their totals in sum.
+ * Does pieces 0 to count - 1, at most processes at a time; first: and no more once one has failed.
+ * Returns false if one failed; the sums of their totals in sum.
  */
-bool jobs_run(job_fn job, unsigned count, unsigned processes, struct totals *sum);
+bool jobs_run(job_fn job, unsigned count, unsigned processes, bool first, struct totals *sum);
 
 #endif

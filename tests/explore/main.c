@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/defects.h"
 #include "tests/explore/jobs.h"
@@ -44,6 +45,7 @@ static int deep;
 static int triples;
 static int seed = 1;
 static int jobs = 2;
+static int first;
 static int list;
 static int fault;
 
@@ -64,6 +66,7 @@ static const struct poptOption options[] = {
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
 	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "all pairs with simulated MMUs", NULL},
 	{"jobs", 0, POPT_ARG_INT, &jobs, 0, "processes; 2", "N"},
+	{"first", 0, POPT_ARG_NONE, &first, 0, "end with the first failure", NULL},
 	{"list", 0, POPT_ARG_NONE, &list, 0, "name the operations", NULL},
 	{"fault", 0, POPT_ARG_INT, &fault, 0,
 		"row of docs/defects.md to put back; 100 to 103: a flush is not done; 104: "
@@ -190,6 +193,8 @@ static void explore_one(const struct scenario *s, enum world_state state, struct
 	wrong = scenario_explore(s, &depth, totals);
 	if (wrong)
 		tell_failure(s, state, wrong);
+	if (wrong && first)
+		_exit(1);
 }
 
 /* Where both work on one space, the pair the other way round is the same one. */
@@ -280,9 +285,9 @@ static int explore(void)
 
 	if (triples)
 		printf("# triples: --seed %d\n", seed);
-	good = jobs_run(explore_piece, WORLD_KINDS * WORLD_STATES, (unsigned)jobs, &sum);
+	good = jobs_run(explore_piece, WORLD_KINDS * WORLD_STATES, (unsigned)jobs, first, &sum);
 	/* A scenario may not fit a state, but then it has to fit another. */
-	if (!sum.scenarios) {
+	if (good && !sum.scenarios) {
 		printf("not ok - nothing was explored\n");
 		good = false;
 	}

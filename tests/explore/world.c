@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <ptdesc/boot.h>
+#include <ptdesc/frame.h>
 #include "core/memory.h"
 #include "tests/explore/mmu.h"
 #include "tests/explore/world.h"
 
-#define READY 4u /* tables of each class that each CPU has in its magazine */
-#define CPUS  (EXPLORE_FIBERS + 1)
+#define CPUS (EXPLORE_FIBERS + 1)
 
 const char *const world_state_name[WORLD_STATES] = {
 	"empty",
@@ -54,6 +55,31 @@ static void must(int err)
 	}
 }
 
+static pt_pa boot_pa[EXPLORE_FIBERS];
+
+/* Tables in boot memory: to be freed by another way than others. */
+static void make_boot_tables(void)
+{
+	const struct pt_table_class one = {.size = 64,
+		.align = 64,
+		.max_pa = UINT64_MAX,
+		.empty = 9,
+		.entry_bytes = 8};
+	unsigned id;
+
+	must(pt_class_register(world.memory, &one, &id));
+	must(pt_boot_reserve(world.memory, world.main, EXPLORE_FIBERS));
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		must(pt_boot_table(world.memory, id, 0, &boot_pa[f]));
+}
+
+static void find_boot_tables(void)
+{
+	world.boot_table = take(EXPLORE_FIBERS * sizeof(struct ptdesc *));
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		world.boot_table[f] = ptdesc_from_pa(world.memory, boot_pa[f]);
+}
+
 static void open_memory(void)
 {
 	const struct pt_config config = {
@@ -62,7 +88,7 @@ static void open_memory(void)
 		.nodes = 1,
 		.section_shift = WORLD_SECTION_SHIFT,
 		.max_pfn = 4 * WORLD_FRAMES,
-		.magazine = 2 * READY,
+		.magazine = 2 * WORLD_READY,
 		.classes = 8,
 	};
 	struct pt_port port = explore_port();
@@ -70,19 +96,23 @@ static void open_memory(void)
 	char *arena;
 
 	must(pt_memory_init(take(size), size, &config, &port, &world.memory));
-	must(pt_section_add(world.memory, WORLD_FRAMES, WORLD_FRAMES, 0,
-	    take(pt_section_size(&config))));
+	world.absent = WORLD_FRAMES;
 	world.spare = 2 * WORLD_FRAMES;
-	world.absent = 3 * WORLD_FRAMES;
+	world.main = 3 * WORLD_FRAMES;
+	must(pt_section_add(world.memory, world.main, WORLD_FRAMES, 0,
+	    take(pt_section_size(&config))));
 	arena = take(WORLD_ARENA);
 	memset(arena, 0xa5, WORLD_ARENA);
 	explore_port_arena(arena, WORLD_ARENA, WORLD_FIRST_PA);
+	make_boot_tables();
 	must(pt_memory_online(world.memory));
-	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0,
-	    take(pt_section_size(&config))));
+	find_boot_tables();
+	world.shelf = take(sizeof(void *));
+	world.spare_words = take(pt_section_size(&config));
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
 		world.words[f] = take(pt_section_size(&config));
 		world.own_cache[f] = take(sizeof(struct pt_cache));
+		world.named[f] = take(sizeof(*world.named[f]));
 	}
 }
 
@@ -90,8 +120,8 @@ static void open_memory(void)
 static void fill_magazines(void)
 {
 	const struct pt_space *space = &world.space[0];
-	unsigned ready = world.flavour & WORLD_LEAN ? 1 : READY;
-	struct ptdesc *pt[READY];
+	unsigned ready = world.flavour & WORLD_LEAN ? 1 : WORLD_READY;
+	struct ptdesc *pt[WORLD_READY];
 
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		explore_port_cpu(cpu);
@@ -183,6 +213,32 @@ static pt_pa lowest_table(void)
 	}
 }
 
+static pt_pfn next_frames(unsigned order)
+{
+	pt_pfn pfn = memdesc_alloc_pages(world.memory, 0, order, memdesc_none());
+
+	if (pfn != PT_NO_PFN)
+		memdesc_free_pages(world.memory, pfn, order);
+	return pfn;
+}
+
+/* What fibers will be given, so that others can look at it: by taking it, and then it was not. */
+static void look_ahead(void)
+{
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
+		struct ptdesc *pt = NULL;
+
+		explore_port_cpu(f);
+		world.next_frames[f][0] = next_frames(WORLD_FEW);
+		world.next_frames[f][1] = next_frames(WORLD_MANY);
+		for (unsigned i = 0; i < WORLD_TABLES; i++)
+			pt = pagetable_alloc(world.memory, world.space->classes[0], 0, NULL, 0);
+		world.next_table[f] = ptdesc_pa(world.memory, pt);
+		explore_restore();
+	}
+	explore_port_cpu(EXPLORE_MAIN);
+}
+
 void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour)
 {
 	uint32_t seen = state == WORLD_HUGE_DIRTY ? PT_ACCESSED | PT_DIRTY : 0;
@@ -209,8 +265,10 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 	fill_magazines();
 	make_state(state);
 	(void)pt_reclaim_poll(world.memory, true);
+	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0, world.spare_words));
 	world.leaf = lowest_table();
 	explore_snapshot();
+	look_ahead();
 	mmu_learn();
 }
 
@@ -267,6 +325,9 @@ const char *world_check(void)
 	while (count)
 		if (pt_space_destroy(live[--count], NULL))
 			return "a space cannot be destroyed: tables are charged to it that it lost";
+	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
+		if (world.boot_table[f])
+			pagetable_free(world.memory, world.boot_table[f], NULL);
 	if (pt_cache_destroy(world.cache))
 		return "an object was lost";
 	if (pt_memory_destroy(world.memory, &leaks)) {

@@ -21,11 +21,12 @@
 
 /* Memory: sections of as many frames; the first holds all, the spare and the absent one follow. */
 #define WORLD_FRAME_SHIFT   6u
-#define WORLD_SECTION_SHIFT 10u
+#define WORLD_SECTION_SHIFT 9u
 #define WORLD_FRAMES        ((size_t)1 << WORLD_SECTION_SHIFT)
-#define WORLD_SECTION       16u /* frames that are there of the other two */
+#define WORLD_SECTION_ORDER 4u /* frames that are there of the other two: log2 */
+#define WORLD_SECTION       (1u << WORLD_SECTION_ORDER)
 #define WORLD_FIRST_PA      (WORLD_FRAMES << WORLD_FRAME_SHIFT)
-#define WORLD_ARENA         ((2 * WORLD_FRAMES + WORLD_SECTION) << WORLD_FRAME_SHIFT)
+#define WORLD_ARENA         (3 * WORLD_FRAMES << WORLD_FRAME_SHIFT)
 
 #define WORLD_OBJECT 32u /* bytes of an embedder's object */
 
@@ -65,15 +66,31 @@ struct world {
 	struct pt_space *space;                     /* in the block */
 	struct pt_cache *cache;                     /* of the embedder's objects */
 	struct pt_cache *own_cache[EXPLORE_FIBERS]; /* each fiber's to make */
+	pt_pfn main;                                /* the section that all is in */
 	pt_pfn spare;                               /* a section that nothing is in */
 	pt_pfn absent;                              /* one that may be added */
 	void *words[EXPLORE_FIBERS];                /* each fiber's, to add it with */
+	void *spare_words;                          /* of the section that nothing is in */
+	unsigned *named[EXPLORE_FIBERS];            /* each fiber's, which its frames' words name */
+	pt_pfn next_frames[EXPLORE_FIBERS][2];      /* what each is given first, of both orders */
+	pt_pa next_table[EXPLORE_FIBERS];           /* of the new frame that its magazine gets */
+	void **shelf;                               /* an object that others look at */
+	struct ptdesc **boot_table;                 /* one of each fiber's, in the block */
 	pt_pa leaf;                                 /* where the first leaf table is, or the root */
 	unsigned disjoint;                          /* first page below another table of level 1 */
 	pt_attr attr;                               /* of what is mapped */
 };
 
 extern struct world world;
+
+/* Orders of frames that calls take: their words are written one by one, or all behind a fence. */
+#define WORLD_FEW  1u
+#define WORLD_MANY 3u
+
+/* As many ready tables as each CPU has in its magazine of a class; and two of a new frame besides.
+ */
+#define WORLD_READY  4u
+#define WORLD_TABLES (WORLD_READY + 2)
 
 /* What some calls want of a world, bits. */
 #define WORLD_KERNEL   1u /* a kernel's spaces */

@@ -195,8 +195,9 @@ static bool may_follow(const struct pt_entry_info *old, const struct pt_entry_in
 	return !is_valid(old) || !is_valid(new) ||
 	       (old->kind == new->kind && old->pa.v == new->pa.v &&
 		   (old->kind == PT_ENTRY_TABLE ||
-		       (old->run == new->run && !((old->attr.flags ^ new->attr.flags) &
-						    (PT_ATTR_TYPE_MASK | PT_GLOBAL)))));
+		       (old->run == new->run && old->attr.format == new->attr.format &&
+			   !((old->attr.flags ^ new->attr.flags) &
+			       (PT_ATTR_TYPE_MASK | PT_GLOBAL)))));
 }
 
 /* One entry of a linked table was written. */

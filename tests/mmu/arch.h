@@ -44,8 +44,9 @@ bool arch_is_unmapped(uint64_t code);
 
 struct arch_outcome arch_expect(const struct arch_case *c);
 
-/* Combinations of control bits, and whether this start's format and CPU have one. */
+/* Control bits, and whether this start's format and CPU have a combination that is to be tried. */
 extern const unsigned arch_controls;
+extern const char *const arch_control_names[];
 bool arch_has_control(uint32_t control, const struct pt_format *format);
 /* The one that all else runs under: the supervisor may read what is the user's. */
 extern const uint32_t arch_default_control;

@@ -4,7 +4,9 @@
 #include "port/bare/common/print.h"
 #include "tests/mmu/mmu.h"
 
-#define X86_PAT UINT64_C(0x0407050600070106) /* type_register of all formats of x86 */
+/* type_register of all formats of x86, and of arm64. */
+#define X86_PAT    UINT64_C(0x0407050600070106)
+#define ARM64_MAIR UINT64_C(0x0444bbff)
 
 struct deviation {
 	const char *manual; /* and its section */
@@ -50,6 +52,26 @@ static bool accessed_though_refused(const struct arch_case *c, const struct arch
 	       !(expected->marks & PT_ACCESSED) && seen->marks == (expected->marks | PT_ACCESSED);
 }
 
+static bool arm64(const struct pt_format *format)
+{
+	return format->type_register == ARM64_MAIR;
+}
+
+/* arm64: what would become dirty at a write is writable, and so has its executions refused. */
+static bool clean_taken_for_read_only(const struct arch_case *c,
+    const struct arch_outcome *expected, const struct arch_outcome *seen)
+{
+	struct arch_case read_only = *c;
+	struct arch_outcome o;
+
+	if (c->access != PT_EXEC || (c->flags & (PT_WRITE | PT_DIRTY)) != PT_WRITE)
+		return false;
+	read_only.flags &= ~PT_WRITE;
+	o = arch_expect(&read_only);
+	return expected->fault && seen->fault == o.fault && seen->code == o.code &&
+	       seen->marks == o.marks;
+}
+
 /* A row that is not seen where it belongs fails as well: then QEMU has changed. */
 static const struct deviation rows[] = {
 	{"Intel SDM 3A table 4-8",
@@ -58,6 +80,9 @@ static const struct deviation rows[] = {
 		reserved_without_present},
 	{"Intel SDM 3A 4.8", "a leaf of 1 GiB becomes accessed by an access that is refused",
 		x86_huge, accessed_though_refused},
+	{"Arm ARM D8.5.2.2, RTTLCV and RNKLQN",
+		"a leaf with DBM that is clean, under HD, may be executed as if it were read-only",
+		arm64, clean_taken_for_read_only},
 };
 
 #define ROWS       (sizeof(rows) / sizeof(rows[0]))

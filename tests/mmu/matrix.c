@@ -181,10 +181,21 @@ static void fill_target(void)
 	machine_sync_code();
 }
 
+/* Says which control bits are left out. */
+static void name_missing(void)
+{
+	for (unsigned i = 0; i < arch_controls; i++)
+		if (!arch_has_control(1u << i, mmu.format))
+			print("ok %u - matrix: %s # SKIP this CPU does not have it with this "
+			      "format\n",
+			    ++mmu.tests, arch_control_names[i]);
+}
+
 void mmu_matrix(void)
 {
 	unsigned long before = mmu.mismatches;
 
+	name_missing();
 	fill_target();
 	for (unsigned level = 0; level < mmu.format->levels; level++)
 		if (mmu.format->leaves >> level & 1)

@@ -12,6 +12,7 @@
 #define CODE_STORE 15u
 
 const unsigned arch_controls = RISCV_CONTROLS;
+const char *const arch_control_names[] = {"sstatus.SUM", "sstatus.MXR"};
 const uint32_t arch_default_control = RISCV_SUM;
 const unsigned arch_key_states = 1;
 

@@ -19,6 +19,8 @@
 #define KEY_WD 2u
 
 const unsigned arch_controls = X86_CONTROLS;
+const char *const arch_control_names[] = {"CR0.WP", "CR4.SMEP", "CR4.SMAP", "EFER.NXE", "CR4.PKE",
+	"EFLAGS.AC", "CR4.PKS"};
 const uint32_t arch_default_control = X86_CONTROL_DEFAULT;
 const unsigned arch_key_states = 4;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * arm64 stage 1, by fields of the descriptor. The Arm Architecture Reference Manual: unread; from
- * tables of its descriptors that others published, Arm's guide "Memory management", and
- * get_phys_addr_lpae of QEMU. What the library keeps in bits that are software's is from its own
- * documentation.
+ * arm64 stage 1, by fields of the descriptor: from tables of Arm's descriptors that others
+ * published, Arm's guide "Memory management", and get_phys_addr_lpae of QEMU. Compared with the Arm
+ * Architecture Reference Manual, an issue that has FEAT_BBML1: tables D8-52 (leaves) and D8-104
+ * (lengths of runs); the rest of it unread. What the library keeps in bits that are software's is
+ * from its own documentation.
  *
  * Hierarchical attributes of table descriptors are obeyed. MAIR_EL1 is the one that the library
  * asks for: normal, write-through, not cacheable, device nGnRE, then nGnRnE up to index 7.

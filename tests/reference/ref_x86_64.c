@@ -3,8 +3,8 @@
  * x86-64 as the Intel SDM, volume 3A, describes it: section 4.5, tables 4-15 (PDPTE that maps
  * 1 GByte), 4-17 and 4-18 (PDE), 4-19 (PTE), in the numbering of the edition that first had
  * protection keys; table 4-2 (PS of a PML4E must be 0); 4.6.2 (protection keys); 11.12.2 and
- * 11.12.3, tables 11-10 and 11-11 (PAT). Five levels: unread there; taken from what QEMU's MMU
- * does (target/i386, mmu_translate): a PML5E is like a PML4E.
+ * 11.12.3, tables 11-10 and 11-11 (PAT). Five levels: unread there; AMD64 Architecture Programmer's
+ * Manual volume 2, 5.3, 5.3.2, 5.3.3: a PML5E is like a PML4E.
  *
  * MAXPHYADDR is taken as 52, EFER.NXE and CR4.PKE as 1.
  */

@@ -83,14 +83,18 @@ static void test_lock_of_a_shared_table(void **state)
 	const uint64_t at = UINT64_C(0x80000000);
 	struct world w;
 	struct ptdesc *pt;
+	uint64_t tables;
 
 	(void)state;
 	open_world(&w);
 	assert_int_equal(pt_map(&w.space[0], pt_make_va(at), 0x200000, pt_make_pa(0), ATTR, 0), 0);
+	tables = pt_account_tables(&w.space[0].account, 1);
 	assert_int_equal(pt_share_table(&w.space[1], &w.space[0], pt_make_va(at), 0), 0);
 	pt = table_at(&w, 0, at, 1);
 	assert_ptr_equal(pt, table_at(&w, 1, at, 1));
 	assert_ptr_equal(ptdesc_lock_of(w.kit.memory, ptdesc_address(w.kit.memory, pt)), &pt->lock);
+	/* Who shares it does not account for it. */
+	assert_int_equal(pt_account_tables(&w.space[0].account, 1), tables - 1);
 	close_world(&w);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * PAE's root (K3): its four tables are made with the space, all or none, and whoever changes an
- * entry of it asks for the root to be loaded again.
+ * Roots of i386. PAE's (K3): its four tables are made with the space, all or none, and whoever
+ * changes an entry of it asks for the root to be loaded again.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,6 +145,20 @@ static void test_check_of_a_marked_root(void **state)
 	end();
 }
 
+/* With two levels large leaves are in the root: what was deposited for them leaves with it. */
+static void test_deposits_in_the_root(void **state)
+{
+	(void)state;
+	start();
+	assert_int_equal(pt_space_init(&space, port.memory, &pt_format_i386, 0, NULL), 0);
+	assert_int_equal(pt_map(&space, pt_make_va(0), 0x400000, pt_make_pa(0),
+			     pt_make_attr(PT_READ | PT_WRITE | PT_EXEC | PT_USER), PT_DEPOSIT),
+	    0);
+	assert_int_equal(tables(0), 1);
+	assert_int_equal(pt_space_destroy(&space, NULL), 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_undone_as_a_whole),
 		cmocka_unit_test(test_changes_are_flushed),
 		cmocka_unit_test(test_check_of_a_marked_root),
+		cmocka_unit_test(test_deposits_in_the_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

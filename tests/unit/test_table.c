@@ -265,6 +265,36 @@ static void test_magazines(void **state)
 	kit_close(&kit);
 }
 
+/* Whoever looks for a table by its address finds a dead one, unless it is somebody's. */
+static void test_who_is_alive(void **state)
+{
+	struct pt_config config = kit_config();
+	unsigned dead = 0;
+	struct ptdesc *mine;
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, NULL);
+	mine = pagetable_alloc(kit.memory, kit_class(&kit, 4096, 0, 8), 0, NULL, 0);
+	for (pt_pfn i = 0; i < 0x4000; i++) {
+		memdesc_t memdesc = pt_page_memdesc(kit.memory, KIT_FIRST_PFN + i);
+		const struct ptdesc *pt = memdesc_ptr(memdesc);
+
+		if (memdesc_type(memdesc) != MEMDESC_PAGE_TABLE)
+			continue;
+		assert_int_equal(pt->dead, pt != mine);
+		dead += pt->dead;
+	}
+	assert_int_equal(dead, kit_stats(&kit).ready);
+	pagetable_free(kit.memory, mine, NULL);
+	assert_int_equal(mine->dead, 1);
+	assert_ptr_equal(pagetable_alloc(kit.memory, 0, 0, NULL, 0), mine);
+	assert_int_equal(mine->dead, 0);
+	pagetable_free_defer(kit.memory, mine, NULL);
+	assert_int_equal(mine->dead, 1);
+	kit_close(&kit);
+}
+
 static void test_kept_back_tables_are_given_back(void **state)
 {
 	struct pt_config config = kit_config();
@@ -466,6 +496,7 @@ static void test_boot_tables(void **state)
 	assert_int_equal(kit_stats(&kit).table_frames, 4);
 	assert_int_equal(kit_stats(&kit).reserved, 4);
 	pagetable_free(kit.memory, pts[0], NULL);
+	assert_int_equal(pts[0]->dead, 1); /* its memory stays a descriptor's for a while */
 	assert_int_equal(kit_stats(&kit).reserved, 2);
 	assert_int_equal(kit_stats(&kit).ready, 0);
 	assert_int_not_equal(kit_type(&kit, pas[0].v >> 12), MEMDESC_PAGE_TABLE);
@@ -644,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_arguments_are_checked),
 		cmocka_unit_test(test_by_address),
 		cmocka_unit_test(test_magazines),
+		cmocka_unit_test(test_who_is_alive),
 		cmocka_unit_test(test_kept_back_tables_are_given_back),
 		cmocka_unit_test(test_all_memory_can_be_had),
 		cmocka_unit_test(test_no_memory_changes_nothing),

@@ -2,6 +2,7 @@
 /* QEMU's virt with -cpu max: console, exit, traps, MMU, other CPUs. */
 #include <ptdesc/atomic.h>
 
+#include "port/bare/aarch64/boot.h"
 #include "port/bare/aarch64/control.h"
 #include "port/bare/aarch64/layout.h"
 #include "port/bare/common/bare.h"
@@ -11,7 +12,13 @@
 
 #define SCTLR_WXN  (UINT64_C(1) << 19) /* what may be written may not be executed */
 #define SCTLR_SPAN (UINT64_C(1) << 23) /* exceptions leave PSTATE.PAN alone */
-#define SPSR_EL0   UINT64_C(0x3c0)     /* no interrupts */
+#define SCTLR_EPAN (UINT64_C(1) << 57)
+#define TCR_HA     (UINT64_C(1) << 39)
+#define TCR_HD     (UINT64_C(1) << 40)
+#define TCR_HPD0   (UINT64_C(1) << 41)
+#define TCR_HPD1   (UINT64_C(1) << 42)
+#define TCR_E0PD0  (UINT64_C(1) << 55)
+#define SPSR_EL0   UINT64_C(0x3c0) /* no interrupts */
 #define SPSR_EL1   UINT64_C(0x3c5)
 #define SPSR_PAN   (UINT64_C(1) << 22)
 
@@ -191,30 +198,36 @@ static void write_sctlr(uint64_t value)
 
 void aarch64_set_control(uint32_t control)
 {
-	uint64_t sctlr = read_sctlr() & ~SCTLR_WXN;
+	uint64_t sctlr = read_sctlr() & ~(SCTLR_WXN | SCTLR_EPAN);
+	uint64_t tcr = machine_boot.tcr;
 
 	cpus[machine_cpu()].pan = control & AARCH64_PAN;
-	write_sctlr(sctlr | (control & AARCH64_WXN ? SCTLR_WXN : 0));
+	sctlr |= control & AARCH64_WXN ? SCTLR_WXN : 0;
+	sctlr |= control & AARCH64_EPAN ? SCTLR_EPAN : 0;
+	tcr &= control & AARCH64_NO_HA ? ~TCR_HA : UINT64_MAX;
+	tcr &= control & AARCH64_NO_HD ? ~TCR_HD : UINT64_MAX;
+	tcr |= control & AARCH64_HPD0 ? TCR_HPD0 : 0;
+	tcr |= control & AARCH64_HPD1 ? TCR_HPD1 : 0;
+	tcr |= control & AARCH64_E0PD0 ? TCR_E0PD0 : 0;
+	write_sctlr(sctlr);
+	__asm__ volatile("msr tcr_el1, %0; isb" : : "r"(tcr) : "memory");
 	machine_flush_all(false);
 }
 
-/* ID_AA64MMFR1_EL1, HAFDBS. */
-static unsigned marks(void)
+/* ID_AA64MMFR1_EL1: 3:0 HAFDBS, 15:12 HPDS, 23:20 PAN. ID_AA64MMFR2_EL1: 63:60 E0PD. */
+uint32_t aarch64_controls(void)
 {
-	uint64_t features;
+	uint32_t has = AARCH64_PAN | AARCH64_WXN;
+	uint64_t first;
+	uint64_t second;
 
-	__asm__ volatile("mrs %0, id_aa64mmfr1_el1" : "=r"(features));
-	return features & 15;
-}
-
-bool aarch64_sets_accessed(void)
-{
-	return marks() >= 1;
-}
-
-bool aarch64_sets_dirty(void)
-{
-	return marks() >= 2;
+	__asm__("mrs %0, id_aa64mmfr1_el1; mrs %1, id_aa64mmfr2_el1" : "=r"(first), "=r"(second));
+	has |= (first & 15) >= 1 ? AARCH64_NO_HA : 0;
+	has |= (first & 15) >= 2 ? AARCH64_NO_HD : 0;
+	has |= (first >> 12 & 15) >= 1 ? AARCH64_HPD0 | AARCH64_HPD1 : 0;
+	has |= (first >> 20 & 15) >= 3 ? AARCH64_EPAN : 0;
+	has |= second >> 60 >= 1 ? AARCH64_E0PD0 : 0;
+	return has;
 }
 
 static bool is_mmu_fault(uint64_t class, uint64_t status)

@@ -291,10 +291,12 @@ static int map_direct(struct pt_space *space, uint64_t pa, uint64_t size)
 
 static int map_device(struct pt_space *space, const struct machine_device *device)
 {
+	uint32_t marks = (PT_ACCESSED | PT_DIRTY) & space->format->attrs;
 	uint32_t flags = PT_READ | PT_WRITE | PT_EXEC | pt_attr_type(PT_TYPE_DEVICE);
 
+	/* A test may switch off the MMU's marking. */
 	return pt_map(space, bare_kernel_va(space, device->pa), device->size,
-	    pt_make_pa(device->pa), pt_make_attr(flags), PT_RELAX);
+	    pt_make_pa(device->pa), pt_make_attr(flags | marks), PT_RELAX);
 }
 
 int bare_kernel_space(struct pt_space *space, struct pt_memory *memory,
