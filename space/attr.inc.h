@@ -101,10 +101,11 @@ static bool tell_dirty(struct change *c)
 }
 
 /*
- * Adds a dirty leaf, before it is cleaned, to the piece that fn will be told of: one call for each
- * run. False: told to end when told of the piece before; this leaf then stays dirty.
+ * Adds size bytes from a dirty leaf on, before they are cleaned, to the piece that fn will be told
+ * of: one call for neighbours alike. False: told to end when told of the piece before; these then
+ * stay dirty.
  */
-static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va)
+static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va, uint64_t size)
 {
 	struct pt_piece *p = &c->piece;
 	pt_attr attr = pf_attr_of(e, l);
@@ -112,14 +113,14 @@ static bool add_dirty(struct change *c, pf_entry e, unsigned l, uint64_t va)
 	if (p->size && p->level == l && p->va.v + p->size == va &&
 	    p->pa.v + p->size == pf_leaf_pa(e, l) && p->attr.flags == attr.flags &&
 	    p->attr.format == attr.format) {
-		p->size += slot_mask(l) + 1;
+		p->size += size;
 		return true;
 	}
 	if (!tell_dirty(c))
 		return false;
 	p->va.v = va;
 	p->pa.v = pf_leaf_pa(e, l);
-	p->size = slot_mask(l) + 1;
+	p->size = size;
 	p->attr = attr;
 	p->level = l;
 	return true;
@@ -144,6 +145,47 @@ static inline bool concerns(struct change *c, pf_entry e, unsigned l)
 	return c->what != CHANGE_CLEAN || pf_dirty(e, l);
 }
 
+/* Is a leaf to be judged and changed with all of its run: by what an MMU notes in any of it. */
+static inline bool goes_with_run(const struct pt_op *op, const struct change *c, pf_entry e,
+    unsigned l)
+{
+	return op->mmu && (c->what == CHANGE_OLD || c->what == CHANGE_CLEAN) && pf_run_shift(l) &&
+	       pf_is_leaf(e, l) && pf_run(e, l);
+}
+
+/* The part of range r from a slot on that lies in the slot's run. */
+static inline struct pt_range rest_of_run(struct pt_range s, unsigned l, struct pt_range r)
+{
+	s.last = s.va | run_mask(l);
+	if (s.last > r.last)
+		s.last = r.last;
+	return s;
+}
+
+/*
+ * Changes the run around va as if it were one leaf. It is judged once: what an MMU notes after that
+ * in a leaf that was not looked at yet may be of one that was. False: told to end.
+ */
+static bool change_run(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	struct pt_range run = {va & ~run_mask(l), va | run_mask(l)};
+	pf_entry *entry = entry_of(op->memory, pt, l, run.va);
+	pf_entry e[RUN_MAX];
+
+	load_run(op, entry, l, e);
+	if (!concerns(c, e[0], l))
+		return true;
+	if (c->fn && !add_dirty(c, e[0], l, run.va, run_mask(l) + 1))
+		return false;
+	for_each_slot (l, run, s)
+		change_leaf(op, c, entry_of(op->memory, pt, l, s.va), l, s.va);
+	*c->bytes += run_mask(l) + 1;
+	pt_op_flush(op, run.va, run.last, l, false);
+	wrote(op, entry, 1u << pf_run_shift(l));
+	return true;
+}
+
 /* Changes leaves one by one, until told to end. */
 static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
     struct pt_range r)
@@ -152,9 +194,15 @@ static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, u
 		pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 		pf_entry e = pf_load_locked(entry);
 
+		if (goes_with_run(op, c, e, l)) {
+			if (!change_run(op, c, pt, l, s.va))
+				return;
+			s = rest_of_run(s, l, r);
+			continue;
+		}
 		if (!concerns(c, e, l))
 			continue;
-		if (c->fn && !add_dirty(c, e, l, s.va))
+		if (c->fn && !add_dirty(c, e, l, s.va, slot_mask(l) + 1))
 			return;
 		if (pf_run_shift(l) && must_break(c, e, l) && pf_run(e, l))
 			break_run(op, pt, l, s.va);
@@ -239,7 +287,9 @@ static void change_leaves(struct pt_op *op, struct change *c, struct ptdesc *pt,
 static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	if (c->what == CHANGE_ATTR || c->what == CHANGE_MODIFY)
+	/* What an MMU noted in a run is not the clean part's alone. */
+	if (c->what == CHANGE_ATTR || c->what == CHANGE_MODIFY ||
+	    (c->what == CHANGE_CLEAN && op->mmu))
 		break_runs(op, pt, l, r);
 	if (l == 0) {
 		change_leaves(op, c, pt, 0, r);
@@ -248,6 +298,8 @@ static void change_range(struct pt_op *op, struct change *c, struct ptdesc *pt, 
 	for_each_slot (l, r, s) {
 		pf_entry e = pf_load_locked(entry_of(op->memory, pt, l, s.va));
 
+		if (goes_with_run(op, c, e, l))
+			s = rest_of_run(s, l, r);
 		if (pf_is_leaf(e, l))
 			change_leaves(op, c, pt, l, s);
 		else if (pf_is_table(e, l))
@@ -333,7 +385,8 @@ static int op_access_fault(struct pt_space *space, uint64_t va, uint32_t access)
 		return err;
 	if (access & ~t.attr.flags)
 		return -PT_EATTR;
-	if ((t.attr.flags & wanted) == wanted)
+	/* Of a run the leaf itself may lack what another has: who sent us asks that one leaf. */
+	if ((t.attr.flags & wanted) == wanted && t.size == slot_mask(t.level) + 1)
 		return 0;
 	err = op_change(space, r, &c, 0);
 	return err ? err : c.result;

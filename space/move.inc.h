@@ -58,12 +58,6 @@ static void move_table(struct pt_op *op, struct move *m, struct ptdesc *pt, unsi
 	dst->used++;
 }
 
-/* The leaf as it is where it goes: a run that is not aligned there is no run any more. */
-static inline pf_entry moved(const struct move *m, pf_entry e, unsigned l)
-{
-	return pf_run_shift(l) && m->delta & run_mask(l) ? pf_set_run(e, l, false) : e;
-}
-
 /* Moves the leaf of an entry, with what was deposited for it. */
 static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l, uint64_t va)
 {
@@ -81,7 +75,7 @@ static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 	e = take(op, entry_of(op->memory, pt, l, va), pf_empty(l));
 	pt->used--;
 	pt_op_flush(op, va, va | slot_mask(l), l, false);
-	put(op, entry_of(op->memory, dst, l, to), moved(m, e, l));
+	put(op, entry_of(op->memory, dst, l, to), e);
 	dst->used++;
 	if (l == 1 && op->flags & PT_DEPOSIT && (deposit = pt_withdraw(pt)))
 		pt_deposit(dst, deposit);
@@ -97,7 +91,7 @@ static bool any_leaf(const pf_entry *entry, unsigned count)
 }
 
 /* Moves one entry from a table of level 0 to another, if it is a leaf; returns 1 then. */
-PF_HOT unsigned move_one(bool mmu, const struct move *m, pf_entry *from, pf_entry *to)
+PF_HOT unsigned move_one(bool mmu, pf_entry *from, pf_entry *to)
 {
 	pf_entry e = pf_load_locked(from);
 
@@ -107,23 +101,22 @@ PF_HOT unsigned move_one(bool mmu, const struct move *m, pf_entry *from, pf_entr
 		e = pf_exchange(from, pf_empty(0));
 	else
 		pf_store_leaf(from, pf_empty(0));
-	pf_store_leaf(to, moved(m, e, 0));
+	pf_store_leaf(to, e);
 	return 1;
 }
 
 /* The same for many; returns how many. */
-PF_HOT unsigned move_many(bool mmu, const struct move *m, pf_entry *from, pf_entry *to,
-    unsigned count)
+PF_HOT unsigned move_many(bool mmu, pf_entry *from, pf_entry *to, unsigned count)
 {
 	unsigned n = 0;
 
 	for (; count >= 8; count -= 8, from += 8, to += 8) {
-#define ONE(i) n += move_one(mmu, m, &from[i], &to[i]);
+#define ONE(i) n += move_one(mmu, &from[i], &to[i]);
 		EIGHT(ONE)
 #undef ONE
 	}
 	for (; count; count--, from++, to++)
-		n += move_one(mmu, m, from, to);
+		n += move_one(mmu, from, to);
 	return n;
 }
 
@@ -146,9 +139,9 @@ static void move_part(struct pt_op *op, struct move *m, struct ptdesc *pt, struc
 	dst = path_to(op, m->side, m->top, m->top_level, va, 0);
 	to = entry_of(op->memory, dst, 0, va);
 	if (op->mmu)
-		n = move_many(true, m, from, to, count);
+		n = move_many(true, from, to, count);
 	else
-		n = move_many(false, m, from, to, count);
+		n = move_many(false, from, to, count);
 	pt->used = (uint16_t)(pt->used - n);
 	dst->used = (uint16_t)(dst->used + n);
 	wrote(op, from, count);
@@ -212,7 +205,10 @@ static void move_slot(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 static void move_range(struct pt_op *op, struct move *m, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
-	if (!m->counting)
+	/* A run that is not aligned where it goes is no run any more. */
+	if (!m->counting && m->delta & run_mask(l))
+		break_all_runs(op, pt, l, r);
+	else if (!m->counting)
 		break_runs(op, pt, l, r);
 	if (l == 0) {
 		move_leaves(op, m, pt, r);

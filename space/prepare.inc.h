@@ -23,8 +23,37 @@ static inline bool in_a_run(const struct pt_op *op, const struct ptdesc *pt, uns
 }
 
 /*
+ * An MMU notes in any leaf of a run what it did to all of it: gives each of the leaves the accessed
+ * and dirty that one has (19). Software notes them where they belong.
+ */
+static void spread_noted(const struct pt_op *op, pf_entry *e, unsigned l)
+{
+	unsigned n = 1u << pf_run_shift(l);
+	bool accessed = false;
+	bool dirty = false;
+
+	if (!op->mmu || PT_DEFECT(79))
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		accessed |= pf_is_leaf(e[i], l) && pf_accessed(e[i], l);
+		dirty |= pf_is_leaf(e[i], l) && pf_dirty(e[i], l);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (pf_is_leaf(e[i], l))
+			e[i] = pf_set_ad(e[i], l, accessed, dirty);
+}
+
+/* The leaves of a run that stays where it is, in a space that an MMU may run. */
+static void load_run(const struct pt_op *op, const pf_entry *entry, unsigned l, pf_entry *e)
+{
+	for (unsigned i = 0; i < 1u << pf_run_shift(l); i++)
+		e[i] = pf_load_locked(&entry[i]);
+	spread_noted(op, e, l);
+}
+
+/*
  * Takes the contiguous run around va apart. All of it is busy in between: an MMU must not see one
- * entry marked and its neighbour not.
+ * entry marked and its neighbour not, and a reader who asks all of them must miss none.
  */
 static void break_run(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t va)
 {
@@ -35,11 +64,26 @@ static void break_run(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t 
 
 	for (unsigned i = 0; i < n; i++)
 		old[i] = take(op, &entry[i], pf_busy(l));
+	spread_noted(op, old, l);
 	pt_op_flush(op, start, start | run_mask(l), l, false);
 	if (PF_BBM)
 		pt_op_flush_now(op);
 	for (unsigned i = 0; i < n; i++)
 		put(op, &entry[i], pf_is_leaf(old[i], l) ? pf_set_run(old[i], l, false) : old[i]);
+}
+
+/* Takes all runs apart that a range has a part of. */
+static inline void break_all_runs(struct pt_op *op, struct ptdesc *pt, unsigned l,
+    struct pt_range r)
+{
+	if (!pf_run_shift(l))
+		return;
+	for (uint64_t va = r.va;; va = (va | run_mask(l)) + 1) {
+		if (in_a_run(op, pt, l, va))
+			break_run(op, pt, l, va);
+		if ((va | run_mask(l)) >= r.last)
+			break;
+	}
 }
 
 /* Takes the runs apart that the edges of a range cut; those inside are changed alike. */

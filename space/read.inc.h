@@ -55,6 +55,46 @@ PF_HOT void go_down(const struct pt_memory *memory, unsigned levels, uint64_t va
 }
 
 /*
+ * Has a leaf of a run to be asked about with all others: where an MMU runs the space, that may have
+ * noted in any of them what it did to this one (19).
+ */
+static inline bool is_in_noted_run(const struct pt_space *space, pf_entry e, unsigned l)
+{
+	return pf_run_shift(l) && space->flags & PT_SPACE_MMU && pf_is_leaf(e, l) && pf_run(e, l) &&
+	       !(pf_accessed(e, l) && pf_dirty(e, l));
+}
+
+/*
+ * Gives a leaf what is noted in the others of its run. false: it has changed meanwhile, or a run is
+ * being taken apart; f is busy then, and *at is what to wait for. A neighbour that is neither busy
+ * nor of a run is not there yet: all of a run is busy before any of it goes.
+ */
+static __attribute__((noinline)) bool ask_run(struct reader *at, struct found *f)
+{
+	const unsigned n = 1u << pf_run_shift(f->l);
+	const pf_entry *own = at->entry;
+	const pf_entry *first = own - ((uintptr_t)own / sizeof(*own) & (n - 1));
+	bool accessed = false;
+	bool dirty = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		pf_entry e = pf_load(&first[i]);
+
+		if (e == pf_busy(f->l)) {
+			at->entry = &first[i];
+			f->e = e;
+			return false;
+		}
+		accessed |= pf_is_leaf(e, f->l) && pf_run(e, f->l) && pf_accessed(e, f->l);
+		dirty |= pf_is_leaf(e, f->l) && pf_run(e, f->l) && pf_dirty(e, f->l);
+	}
+	if (pf_load(own) != f->e)
+		return false;
+	f->e = pf_set_ad(f->e, f->l, accessed, dirty);
+	return true;
+}
+
+/*
  * One descent. false: try again, because the entry is being changed, or entries were moved
  * meanwhile: the counter has to be even, and the same before and after (14). Loads acquire, so that
  * the table that an entry points to is seen complete (7).
@@ -66,6 +106,8 @@ PF_HOT bool look_up_once(const struct pt_space *space, uint64_t va, struct reade
 
 	at->table = (const pf_entry *)space->top;
 	go_down(space->memory, space->levels, va, at, f);
+	if (is_in_noted_run(space, f->e, f->l) && !ask_run(at, f))
+		return false;
 	return f->e != pf_busy(f->l) && !move_seen(&space->move_seq, seq) && !(seq & 1);
 }
 
@@ -161,7 +203,8 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 	if (__builtin_expect(path.l != 0, 0))
 		return translate_any(space, va, out, true);
 	e = pf_load(&path.table[index_of(va, 0)]);
-	if (__builtin_expect(!pf_is_leaf(e, 0) || move_seen(&space->move_seq, seq), 0))
+	if (__builtin_expect(!pf_is_leaf(e, 0) || move_seen(&space->move_seq, seq), 0) ||
+	    is_in_noted_run(space, e, 0))
 		return translate_any(space, va, out, true);
 	answer(e, 0, va, out);
 	port_section_exit(&space->memory->port);

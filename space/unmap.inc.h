@@ -8,6 +8,16 @@ static inline void gather_alike(struct pt_op *op, pf_entry e, unsigned l, unsign
 	    pf_dirty(e, l));
 }
 
+/* Adds the memory of a run, of which entry is the first, to the gather. */
+static void gather_run(struct pt_op *op, const pf_entry *entry, unsigned l)
+{
+	pf_entry e[RUN_MAX];
+
+	load_run(op, entry, l, e);
+	for (unsigned i = 0; i < 1u << pf_run_shift(l); i++)
+		gather_alike(op, e[i], l, 1);
+}
+
 /*
  * Adds the leaves among count entries of a table that nobody changes to the gather. still: no MMU
  * sets bits in them either.
@@ -21,6 +31,11 @@ static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigne
 		n = 1;
 		if (!pf_is_leaf(e, l))
 			continue;
+		if (op->mmu && pf_run_shift(l) && pf_run(e, l)) {
+			n <<= pf_run_shift(l);
+			gather_run(op, entry, l);
+			continue;
+		}
 		n = count_alike(entry, l, count, still);
 		gather_alike(op, e, l, n);
 	}
@@ -146,7 +161,8 @@ static inline void add_to_row(struct pt_op *op, struct row *row, pf_entry e, uns
 
 /*
  * Takes the leaves of a contiguous run out, all of it before any can be handed over: an MMU that
- * meets one marked entry translates for all.
+ * meets one marked entry translates for all. And all of it is busy before any is empty: a reader
+ * who asks all of them must miss none.
  */
 static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 {
@@ -154,7 +170,11 @@ static unsigned clear_run(struct pt_op *op, pf_entry *entry, unsigned l)
 	pf_entry old[RUN_MAX];
 
 	for (unsigned i = 0; i < n; i++)
-		old[i] = pf_exchange(&entry[i], pf_empty(l));
+		old[i] = pf_exchange(&entry[i], PT_DEFECT(83) ? pf_empty(l) : pf_busy(l));
+	/* Each a release: who sees one empty sees the others busy. */
+	for (unsigned i = 0; i < n; i++)
+		pf_store(&entry[i], pf_empty(l));
+	spread_noted(op, old, l);
 	for (unsigned i = 0; i < n; i++)
 		gather_alike(op, old[i], l, 1);
 	return n;

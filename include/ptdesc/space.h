@@ -8,8 +8,7 @@
  * pt_check, pt_dump. A cursor and a gather are one call's at a time. Calls that
  * change a space, single or range, are linearizable with one another. One pt_translate is
  * linearizable with every writer; a pt_walk is a sequence of translates. Dirty is never lost but
- * may spread over a split leaf; an MMU that notes it in another leaf of a contiguous run than the
- * one written is not provided for. TLB effects hold when all overlapping calls have returned.
+ * may spread over a split leaf. TLB effects hold when all overlapping calls have returned.
  * -PT_ENOMEM means that the allocator was empty at some moment, and nothing changed; before it is
  * returned a call with PT_MAY_SLEEP hands over what it has gathered, waits one grace period and
  * tries again. A call that would need more than 2^24 tables of a level at once gets it at once.
@@ -20,6 +19,10 @@
  * crosses the hole between two halves; -PT_ESPLIT it takes a part of a table that is shared by
  * pt_share_table, or would split one of its leaves. With PT_PIECEWISE a call works table by table
  * and an error leaves what was done before it; without, a call that fails has changed nothing.
+ *
+ * Accessed and dirty belong to leaves. In a space that an MMU runs they belong to a contiguous run
+ * as a whole, since the MMU may note in any of its leaves what it did to one: each is accessed or
+ * dirty where one of them is, and stays so where the run is taken apart.
  *
  * Context: thread context, no lock of a table held; pt_translate and pt_table_level anywhere.
  */
@@ -244,11 +247,15 @@ PT_MUST_CHECK int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_
  */
 PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va);
 
-/* Clears accessed in the range; *young is the number of bytes that had it set. */
+/*
+ * Clears accessed in the range; *young is the number of bytes that had it set. What has one mark, a
+ * leaf or a run, is not taken apart: where the range cuts it all of it is cleared, and counts.
+ */
 PT_MUST_CHECK int pt_age(struct pt_space *space, pt_va va, uint64_t size, uint64_t *young);
 
 /*
- * Calls fn (may be NULL) for each dirty piece and clears dirty; *bytes counts them. Non-zero from
+ * Calls fn (may be NULL) for each dirty piece and clears dirty; *bytes counts them. What has one
+ * mark is taken apart where the range cuts it, and keeps it outside. -PT_ENOMEM. Non-zero from
  * fn ends it and is returned: what fn was not told of stays dirty. fn is called with locks of
  * tables held and before the TLBs are flushed: what it notes may be acted on when the call has
  * returned.
@@ -258,8 +265,9 @@ PT_MUST_CHECK int pt_dirty(struct pt_space *space, pt_va va, uint64_t size, pt_w
 
 /*
  * What a fault handler asks first: may access (PT_READ, PT_WRITE, PT_EXEC, PT_USER) happen now?
- * Sets accessed and dirty in software where the MMU does not. 0: retry the access (it was spurious,
- * or the bits were set); -PT_ENOENT not mapped; -PT_EATTR mapped without the right.
+ * Sets accessed and dirty in software where the MMU does not, in this very leaf. 0: retry the
+ * access (it was spurious, or the bits were set); -PT_ENOENT not mapped; -PT_EATTR mapped without
+ * the right.
  */
 PT_MUST_CHECK int pt_access_fault(struct pt_space *space, pt_va va, uint32_t access);
 

@@ -84,15 +84,29 @@ static bool is_another(const void *entry, uint64_t raw)
 	return mmu_entry(explore_port_pa(entry)) != raw;
 }
 
-/* Writes what a walk has to write to the leaf at pa. false: that has changed. */
+/*
+ * Where the MMU notes what it does to a leaf: in any leaf of its run, and so in the one that makes
+ * it hardest.
+ */
+static uint64_t place_of(uint64_t pa, unsigned level)
+{
+	uint64_t other = pa ^ mmu_format()->entry_bytes;
+
+	if (!mmu_decode(mmu_entry(pa), level).run)
+		return pa;
+	return mmu_decode(mmu_entry(other), level).run ? other : pa;
+}
+
+/* Writes what a walk has to write for the leaf at pa. false: that has changed. */
 static bool mark(const struct call *call, uint64_t pa, unsigned level, bool write)
 {
-	uint64_t raw = mmu_entry(pa);
+	uint64_t place = place_of(pa, level);
+	uint64_t raw = mmu_entry(place);
 	uint64_t new = with_flag(raw, level, PT_ACCESSED);
 
 	if (write)
 		new = with_flag(new, level, PT_DIRTY);
-	return new == raw || replace(call, pa, raw, new);
+	return new == raw || replace(call, place, raw, new);
 }
 
 /* One walk. false: it has to begin anew. */

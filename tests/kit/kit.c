@@ -116,6 +116,26 @@ uint64_t kit_size(const struct pt_space *space, uint64_t va)
 	return pt_translate(space, VA(va), &t) ? 0 : t.size;
 }
 
+uint64_t kit_run_size(struct kit *k)
+{
+	uint64_t size = kit_slot(k, 1) / 2;
+	struct pt_translation t = {.size = 0};
+
+	if (pt_map(&k->a, VA(kit_slot(k, 1)), size, PA(0), k->rw, 0) ||
+	    pt_translate(&k->a, VA(kit_slot(k, 1)), &t) || !kit_clear(k, &k->a))
+		return 0;
+	return t.size;
+}
+
+int kit_take_piece(void *ctx, const struct pt_piece *piece)
+{
+	struct kit_pieces *p = ctx;
+
+	if (p->count < 8)
+		p->piece[p->count] = *piece;
+	return ++p->count == p->stop_at ? 42 : 0;
+}
+
 uint32_t kit_flags(const struct pt_space *space, uint64_t va)
 {
 	struct pt_translation t;
@@ -435,8 +455,8 @@ static void run_test(const struct kit_machine *machine, const struct pt_format *
 
 struct kit_counts kit_run_format(const struct kit_machine *machine, const struct pt_format *format)
 {
-	static const struct kit_test *const lists[] = {kit_leaf_tests, kit_table_tests,
-		kit_space_tests};
+	static const struct kit_test *const lists[] = {kit_leaf_tests, kit_mark_tests,
+		kit_table_tests, kit_space_tests};
 	struct kit_counts counts = {0, 0, 0, 0};
 
 	for (unsigned mmu = 0; mmu < 2; mmu++)

@@ -45,6 +45,7 @@ struct kit_test {
 
 /* The tests, in lists that end with an empty name. */
 extern const struct kit_test kit_leaf_tests[];
+extern const struct kit_test kit_mark_tests[];
 extern const struct kit_test kit_table_tests[];
 extern const struct kit_test kit_space_tests[];
 
@@ -99,6 +100,18 @@ unsigned kit_lowest(const struct pt_space *space, uint64_t va);
 
 /* Bytes of the leaf or contiguous run at va; 0: not mapped. */
 uint64_t kit_size(const struct pt_space *space, uint64_t va);
+
+/* Bytes of a contiguous run of level 0; a page: the format has none. */
+uint64_t kit_run_size(struct kit *k);
+
+/* Pieces as a walk gave them to kit_take_piece. */
+struct kit_pieces {
+	struct pt_piece piece[8];
+	unsigned count;
+	unsigned stop_at; /* piece at which the callback ends the walk */
+};
+
+int kit_take_piece(void *ctx, const struct pt_piece *piece);
 
 /* Attribute flags at va; 0: not mapped. */
 uint32_t kit_flags(const struct pt_space *space, uint64_t va);

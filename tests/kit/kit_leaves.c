@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Conformance of leaves: mapping, unmapping, attributes, accessed and dirty, sizes. */
+/* Conformance of leaves: mapping, unmapping, attributes, sizes. */
 #include "tests/kit/kit_case.h"
 
 /* An address inside the lower half, aligned to an entry of a level, with room on both sides. */
@@ -267,65 +267,6 @@ static void test_protect(struct kit *k)
 	}
 }
 
-/* Accessed and dirty that an MMU sets: reported, kept, spread, put together, cleared. */
-static bool marks_of_level(struct kit *k, unsigned level)
-{
-	const uint32_t both = PT_ACCESSED | PT_DIRTY;
-	uint64_t va = place(k, level);
-	uint64_t size = kit_slot(k, level);
-	struct pt_gather gather;
-	uint64_t bytes;
-
-	CHECK_OR_FALSE(k, pt_map(&k->a, VA(va), size, PA(kit_pa(k, level, 1)), k->rw, 0) == 0);
-	CHECK_OR_FALSE(k, !(kit_flags(&k->a, va) & both));
-	CHECK_OR_FALSE(k, kit_touch(k, &k->a, va, both));
-	CHECK_OR_FALSE(k, pt_protect(&k->a, VA(va), size, k->ro, 0) == 0);
-	CHECK_OR_FALSE(k, kit_flags(&k->a, va) == (k->ro.flags | both));
-	CHECK_OR_FALSE(k, pt_age(&k->a, VA(va), size, &bytes) == 0 && bytes == size);
-	CHECK_OR_FALSE(k, kit_flags(&k->a, va) == (k->ro.flags | PT_DIRTY));
-	CHECK_OR_FALSE(k, pt_age(&k->a, VA(va), size, &bytes) == 0 && bytes == 0);
-	CHECK_OR_FALSE(k, pt_dirty(&k->a, VA(va), size, NULL, NULL, &bytes) == 0 && bytes == size);
-	CHECK_OR_FALSE(k, kit_flags(&k->a, va) == k->ro.flags);
-	CHECK_OR_FALSE(k, pt_dirty(&k->a, VA(va), size, NULL, NULL, &bytes) == 0 && bytes == 0);
-	CHECK_OR_FALSE(k, kit_level(&k->a, va) == level);
-	CHECK_OR_FALSE(k, kit_touch(k, &k->a, va, both));
-	gather = kit_gather(k, 1);
-	CHECK_OR_FALSE(k, pt_unmap(&k->a, VA(va), size, 0, &gather) == 0);
-	CHECK_OR_FALSE(k, k->outs == 1 && k->out[0].accessed && k->out[0].dirty);
-	CHECK_OR_FALSE(k, kit_clear(k, &k->a));
-	return true;
-}
-
-static void test_accessed_and_dirty(struct kit *k)
-{
-	if ((k->format->attrs & (PT_ACCESSED | PT_DIRTY)) != (PT_ACCESSED | PT_DIRTY)) {
-		k->skipped = true;
-		return;
-	}
-	for (unsigned l = 0; l < k->format->levels; l++)
-		if (kit_is_leaf_level(k, l))
-			CHECK(k, marks_of_level(k, l));
-}
-
-/* Runs of a gather differ where accessed and dirty do. */
-static void test_marks_in_runs(struct kit *k)
-{
-	uint64_t page = kit_page(k);
-	struct pt_gather gather;
-
-	if (!(k->format->attrs & PT_ACCESSED)) {
-		k->skipped = true;
-		return;
-	}
-	CHECK(k, pt_map(&k->a, VA(0), 4 * page, PA(0), k->rw, PT_SMALL) == 0);
-	CHECK(k, kit_touch(k, &k->a, page, PT_ACCESSED));
-	CHECK(k, kit_touch(k, &k->a, 2 * page, PT_ACCESSED));
-	gather = kit_gather(k, KIT_RUNS);
-	CHECK(k, pt_unmap(&k->a, VA(0), 4 * page, 0, &gather) == 0);
-	CHECK(k, k->outs == 3 && k->out[1].pa.v == page && k->out[1].size == 2 * page);
-	CHECK(k, k->out[1].accessed && !k->out[0].accessed && !k->out[2].accessed);
-}
-
 static void test_access_fault(struct kit *k)
 {
 	uint64_t page = kit_page(k);
@@ -407,33 +348,17 @@ static void test_list_and_cursor(struct kit *k)
 	CHECK(k, kit_unmapped(k, &k->a, va + (PT_CURSOR_PAGES + 3) * page));
 }
 
-/* Pieces as a walk gave them. */
-struct pieces {
-	struct pt_piece piece[8];
-	unsigned count;
-	unsigned stop_at; /* piece at which the callback ends the walk */
-};
-
-static int take_piece(void *ctx, const struct pt_piece *piece)
-{
-	struct pieces *p = ctx;
-
-	if (p->count < 8)
-		p->piece[p->count] = *piece;
-	return ++p->count == p->stop_at ? 42 : 0;
-}
-
 /* One call for each run of leaves alike: not one for each entry. */
 static void test_walk(struct kit *k)
 {
-	struct pieces p = {.count = 0};
+	struct kit_pieces p = {.count = 0};
 	uint64_t page = kit_page(k);
 	uint64_t va = place(k, 1) - page;
 
 	CHECK(k, pt_map(&k->a, VA(va), 3 * page, PA(page), k->rw, 0) == 0);
 	CHECK(k, pt_map(&k->a, VA(va + 3 * page), page, PA(page), k->rw, 0) == 0);
 	CHECK(k, pt_map(&k->a, VA(va + 5 * page), page, PA(6 * page), k->ro, 0) == 0);
-	CHECK(k, pt_walk(&k->a, VA(0), 4 * kit_slot(k, 1), take_piece, &p) == 0);
+	CHECK(k, pt_walk(&k->a, VA(0), 4 * kit_slot(k, 1), kit_take_piece, &p) == 0);
 	CHECK(k, p.count == 3);
 	CHECK(k, p.piece[0].va.v == va && p.piece[0].size == 3 * page && p.piece[0].pa.v == page &&
 		     p.piece[0].level == 0);
@@ -441,53 +366,18 @@ static void test_walk(struct kit *k)
 	CHECK(k, p.piece[2].attr.flags == k->ro.flags && p.piece[2].pa.v == 6 * page);
 	p.count = 0;
 	p.stop_at = 2;
-	CHECK(k, pt_walk(&k->a, VA(0), 4 * kit_slot(k, 1), take_piece, &p) == 42);
+	CHECK(k, pt_walk(&k->a, VA(0), 4 * kit_slot(k, 1), kit_take_piece, &p) == 42);
 	CHECK(k, p.count == 2);
 	p.count = 0;
-	CHECK(k, pt_walk(&k->a, VA(va + page), page, take_piece, &p) == 0);
+	CHECK(k, pt_walk(&k->a, VA(va + page), page, kit_take_piece, &p) == 0);
 	CHECK(k, p.count == 1 && p.piece[0].pa.v == 2 * page && p.piece[0].size == page);
-}
-
-/* Cleaning ends where it is told to, and what nobody was told of stays dirty. */
-static void test_dirty_pieces(struct kit *k)
-{
-	struct pieces p = {.stop_at = 1};
-	uint64_t page = kit_page(k);
-	uint64_t bytes;
-
-	if (!(k->format->attrs & PT_DIRTY)) {
-		k->skipped = true;
-		return;
-	}
-	CHECK(k, pt_map(&k->a, VA(0), 4 * page, PA(0), k->rw, PT_SMALL) == 0);
-	for (unsigned i = 0; i < 4; i++)
-		CHECK(k, i == 2 || kit_touch(k, &k->a, i * page, PT_DIRTY));
-	CHECK(k, pt_dirty(&k->a, VA(0), 4 * page, take_piece, &p, &bytes) == 42);
-	CHECK(k, p.count == 1 && p.piece[0].size == 2 * page && bytes == 2 * page);
-	CHECK(k, !(kit_flags(&k->a, page) & PT_DIRTY));
-	CHECK(k, kit_flags(&k->a, 3 * page) & PT_DIRTY);
-	p.count = 0;
-	CHECK(k, pt_dirty(&k->a, VA(0), 4 * page, take_piece, &p, &bytes) == 42);
-	CHECK(k, p.count == 1 && p.piece[0].va.v == 3 * page && bytes == page);
-}
-
-/* Bytes of a contiguous run of level 0; a page: the format has none. */
-static uint64_t run_size(struct kit *k)
-{
-	uint64_t size = kit_slot(k, 1) / 2;
-	struct pt_translation t = {.size = 0};
-
-	if (pt_map(&k->a, VA(kit_slot(k, 1)), size, PA(0), k->rw, 0) ||
-	    pt_translate(&k->a, VA(kit_slot(k, 1)), &t) || !kit_clear(k, &k->a))
-		return 0;
-	return t.size;
 }
 
 /* Contiguous runs: made where they fit, taken apart only where a range cuts one. */
 static void test_runs(struct kit *k)
 {
 	uint64_t page = kit_page(k);
-	uint64_t run = run_size(k);
+	uint64_t run = kit_run_size(k);
 	uint64_t va = kit_slot(k, 1) - run;
 
 	CHECK(k, run >= page);
@@ -606,13 +496,10 @@ const struct kit_test kit_leaf_tests[] = {
 	{"conflicts change nothing", test_conflicts},
 	{"unmapping splits leaves", test_unmap_splits},
 	{"protecting, whole leaves and parts", test_protect},
-	{"accessed and dirty", test_accessed_and_dirty},
-	{"accessed and dirty in runs", test_marks_in_runs},
 	{"access faults", test_access_fault},
 	{"replacing", test_replace},
 	{"lists and cursors", test_list_and_cursor},
 	{"walks in pieces", test_walk},
-	{"dirty pieces", test_dirty_pieces},
 	{"contiguous runs", test_runs},
 	{"split and collapse", test_split_and_collapse},
 	{"ranges that are refused", test_ranges},

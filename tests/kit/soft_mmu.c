@@ -104,8 +104,42 @@ unsigned soft_mmu_entry(const struct soft_mmu *mmu, const struct pt_space *space
 	}
 }
 
-/* Does a cached entry still say what the tables say of va. */
-static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint64_t va)
+/* Where the leaf of a run is that lies opposite to one. */
+static uint64_t opposite(const struct soft_mmu *mmu, const struct ref_result *leaf)
+{
+	return leaf->entry_pa ^ (leaf->run_size / leaf->size - 1) * mmu->format->entry_bytes;
+}
+
+uint32_t soft_mmu_marks(const struct soft_mmu *mmu, const struct ref_result *leaf)
+{
+	uint64_t bytes = leaf->run_size / leaf->size * mmu->format->entry_bytes;
+	uint64_t first = leaf->entry_pa & ~(bytes - 1);
+	uint32_t flags = 0;
+
+	for (uint64_t at = 0; at < bytes; at += mmu->format->entry_bytes) {
+		struct ref_entry e = mmu->ref->decode(raw_entry(mmu, first + at), leaf->level);
+
+		flags |= e.kind == REF_LEAF ? e.flags : 0;
+	}
+	return flags & (PT_ACCESSED | PT_DIRTY);
+}
+
+/* Accessed and dirty that the tables have for what an entry translates, a leaf or all of a run. */
+static uint32_t marks_for(const struct soft_mmu *mmu, const struct soft_entry *e)
+{
+	struct ref_result leaf;
+
+	if (soft_mmu_walk(mmu, e->space, e->va, &leaf) != REF_OK || leaf.run_size < e->size)
+		return 0;
+	return soft_mmu_marks(mmu, &leaf);
+}
+
+/*
+ * Does a cached entry still say what the tables say of va. missing: its accessed and dirty that the
+ * leaf there has not are added.
+ */
+static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint64_t va,
+    uint32_t *missing)
 {
 	struct pt_entry_info info;
 
@@ -117,18 +151,19 @@ static bool true_at(const struct soft_mmu *mmu, const struct soft_entry *e, uint
 		info.pa.v += va & ((slot_size(mmu, e->level) << mmu->ref->run_shift[e->level]) - 1);
 	if (info.kind != PT_ENTRY_LEAF || info.pa.v != e->pa + (va - e->va))
 		return false;
-	/* A cached dirty mark that the table no longer has loses the next write. */
-	if (e->flags & ~info.attr.flags & (PT_DIRTY | PT_ACCESSED))
-		return false;
+	*missing |= e->flags & ~info.attr.flags & (PT_DIRTY | PT_ACCESSED);
 	return !((e->flags ^ info.attr.flags) & CACHED);
 }
 
 static bool still_true(const struct soft_mmu *mmu, const struct soft_entry *e)
 {
+	uint32_t missing = 0;
+
 	for (uint64_t at = 0; at < e->size; at += slot_size(mmu, e->level))
-		if (!true_at(mmu, e, e->va + at))
+		if (!true_at(mmu, e, e->va + at, &missing))
 			return false;
-	return true;
+	/* A cached dirty mark that the table no longer has loses the next write. */
+	return !missing || !(missing & ~marks_for(mmu, e));
 }
 
 static bool overlaps(const struct soft_entry *e, uint64_t va, uint64_t last)
@@ -320,11 +355,10 @@ static void cache_walk(struct soft_mmu *mmu, const struct pt_space *space,
 	cache(mmu, &e);
 	if (leaf->run_size == leaf->size)
 		return;
-	/* A contiguous run is one translation; whose accessed and dirty it has is not said. */
+	/* A contiguous run is one translation. */
 	e.pa -= e.va & (leaf->run_size - 1);
 	e.va &= ~(leaf->run_size - 1);
 	e.size = leaf->run_size;
-	e.flags &= ~(uint32_t)(PT_ACCESSED | PT_DIRTY);
 	cache(mmu, &e);
 }
 
@@ -410,6 +444,7 @@ int soft_mmu_access(struct soft_mmu *mmu, const struct pt_space *space, uint64_t
 {
 	uint32_t set = PT_ACCESSED | (access & PT_WRITE ? PT_DIRTY : 0);
 	enum ref_status status = soft_mmu_walk(mmu, space, va, leaf);
+	uint64_t place;
 	uint64_t mask;
 	uint64_t bits;
 
@@ -424,7 +459,8 @@ int soft_mmu_access(struct soft_mmu *mmu, const struct pt_space *space, uint64_t
 			return -PT_EBUSY;
 	} else {
 		bits = attr_bits(mmu, leaf->level, set, &mask);
-		set_number(mmu, leaf->entry_pa, (leaf->raw & ~mask) | bits);
+		place = opposite(mmu, leaf);
+		set_number(mmu, place, (raw_entry(mmu, place) & ~mask) | bits);
 		leaf->entry.flags |= set;
 	}
 	cache_walk(mmu, space, leaf);

@@ -3,7 +3,9 @@
  * An MMU in software, as unkind as the architecture allows: it walks the tables of a test port with
  * the reference walker, sets accessed and dirty behind the library's back, and keeps every
  * translation and every table pointer that it has seen until a flush names it. Whatever it still
- * keeps when a call has returned must be what the tables say; else a flush was missing.
+ * keeps when a call has returned must be what the tables say; else a flush was missing. Of a
+ * contiguous run it notes in another leaf what it did to one, and any leaf's marks are all of
+ * them's.
  */
 #ifndef TESTS_KIT_SOFT_MMU_H
 #define TESTS_KIT_SOFT_MMU_H
@@ -59,6 +61,9 @@ void soft_mmu_ahead(struct soft_mmu *mmu, const struct pt_space *space, uint64_t
 /* What the tables say, by the reference walker. */
 enum ref_status soft_mmu_walk(const struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
     struct ref_result *leaf);
+
+/* Accessed and dirty of a leaf: of a run, what any of its leaves has. */
+uint32_t soft_mmu_marks(const struct soft_mmu *mmu, const struct ref_result *leaf);
 
 /* Visits a space's tables and leaves. */
 enum ref_status soft_mmu_visit(const struct soft_mmu *mmu, const struct pt_space *space,

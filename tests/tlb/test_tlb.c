@@ -175,7 +175,10 @@ static void test_large(void **state)
 	}
 }
 
-/* Entries of a contiguous run, whether they share one address or have each their own. */
+/*
+ * Entries of a contiguous run, whether they share one address or have each their own. What is noted
+ * of the first, in whichever, is known of it.
+ */
 static void test_runs(void **state)
 {
 	const struct pt_format *format;
@@ -192,6 +195,9 @@ static void test_runs(void **state)
 		machine_map(&m, VA, 128 * page, PA, 0);
 		assert_int_equal(pt_translate(&m.space, pt_make_va(VA), &t), 0);
 		runs += t.size > page;
+		expect_access(&m, 0, VA, PT_WRITE, PA);
+		assert_int_equal(pt_translate(&m.space, pt_make_va(VA), &t), 0);
+		assert_int_equal(t.attr.flags & (PT_ACCESSED | PT_DIRTY), PT_ACCESSED | PT_DIRTY);
 		for (uint64_t i = 0; i < 128; i++)
 			expect_access(&m, 0, VA + i * page + i, PT_WRITE, PA + i * page + i);
 		machine_close(&m, false);

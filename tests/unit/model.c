@@ -89,7 +89,7 @@ bool model_leaf(const struct model *m, unsigned s, unsigned page, struct ref_res
 	pages->count = 1;
 	if (soft_mmu_walk(&m->mmu, &m->space[s], model_va(m, page), leaf) != REF_OK)
 		return false;
-	n = leaf->size / model_page_size(m);
+	n = (m->flags & PT_SPACE_MMU ? leaf->run_size : leaf->size) / model_page_size(m);
 	pages->first = page - (unsigned)(model_va(m, page) / model_page_size(m) % n);
 	pages->count = (unsigned)n;
 	return true;

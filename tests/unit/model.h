@@ -3,7 +3,7 @@
  * An executable model of spaces: arrays of page -> address, attributes, accessed, dirty; and random
  * operations made on the model and on the library alike. What a leaf is (how much one entry maps)
  * is learnt from the reference walker, since accessed and dirty belong to leaves; all else is
- * foretold.
+ * foretold. Where an MMU runs the spaces they belong to all of a contiguous run.
  */
 #ifndef TESTS_UNIT_MODEL_H
 #define TESTS_UNIT_MODEL_H
@@ -98,7 +98,7 @@ uint64_t model_page_size(const struct model *m);
 /* Pages that an entry of a level maps. */
 uint64_t model_slot_pages(const struct model *m, unsigned level);
 
-/* The leaf that maps a page, and its pages; false: none. */
+/* The leaf that maps a page, and the pages that are accessed and dirty with it; false: none. */
 bool model_leaf(const struct model *m, unsigned s, unsigned page, struct ref_result *leaf,
     struct span *pages);
 

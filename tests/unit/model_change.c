@@ -104,14 +104,14 @@ struct span step_age(struct model *m)
 
 	m->mixed = model_any_truly(m, s, span);
 	SAY(m, "age space %u pages %u+%u", s, span.first, span.count);
-	/* Leaves larger than the range become old as a whole. */
+	/* Leaves larger than the range become old as a whole, and so do runs with an MMU. */
 	while (next.first < span.first + span.count) {
 		struct span pages = next;
 		struct ref_result leaf;
 
 		if (model_leaf(m, s, next.first, &leaf, &pages)) {
 			if (m->page[s][next.first].attr.flags & PT_ACCESSED)
-				wanted += leaf.size;
+				wanted += pages.count * model_page_size(m);
 		}
 		next.first = pages.first + pages.count;
 	}
@@ -208,8 +208,7 @@ static void touch(struct model *m, const struct ref_result *leaf, struct span pa
 		struct ref_result other;
 
 		if (!m->page[o][pages.first].mapped ||
-		    soft_mmu_walk(&m->mmu, &m->space[o], model_va(m, pages.first), &other) !=
-			REF_OK ||
+		    soft_mmu_walk(&m->mmu, &m->space[o], leaf->va, &other) != REF_OK ||
 		    other.entry_pa != leaf->entry_pa)
 			continue;
 		for (unsigned i = pages.first; i < pages.first + pages.count; i++)

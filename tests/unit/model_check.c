@@ -47,6 +47,8 @@ static void compare_reference(const struct model *m, unsigned s, unsigned page)
 
 	if (status != (p->mapped ? REF_OK : REF_NOT_MAPPED))
 		model_fail(m, "space %u page %u: the reference says %d", s, page, (int)status);
+	if (p->mapped && m->flags & PT_SPACE_MMU)
+		leaf.entry.flags |= soft_mmu_marks(&m->mmu, &leaf);
 	if (p->mapped && (leaf.pa != p->pa || leaf.entry.flags != p->attr.flags))
 		model_fail(m, "space %u page %u: the reference sees pa %#llx, flags %#x", s, page,
 		    (unsigned long long)leaf.pa, leaf.entry.flags);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Contiguous runs of large leaves, which random operations never get to: every operation over all
- * of a run, a part of it, and across two, with an MMU behind that has seen all of it.
+ * of a run, a part of it, and across two, with an MMU behind that has seen all of it, has written
+ * the first leaf of one, and has noted that in another.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@ static struct soft_mmu mmu;
 static struct pt_space a, b;
 static uint64_t leaf; /* bytes of a leaf of level 1, of a run of them */
 static uint64_t run;
+static uint64_t dirty; /* bytes that somebody was told are */
 
 #define ATTR pt_make_attr(PT_READ | PT_WRITE)
 
@@ -38,6 +40,8 @@ static void on_release(void *ctx, const struct pt_run *runs, size_t count)
 {
 	(void)ctx;
 	soft_mmu_release(&mmu, runs, count);
+	for (size_t i = 0; i < count; i++)
+		dirty += runs[i].dirty ? runs[i].size : 0;
 }
 
 /* What an MMU would keep of both spaces. */
@@ -64,15 +68,30 @@ static void check(void)
 	assert_null(test_port_unwritten(&port));
 }
 
-/* Two runs of a at run and 2 * run, seen by the MMU. */
+/* Two runs of a at run and 2 * run, seen by the MMU, which has written the first. */
 static void map_two(void)
 {
 	struct pt_translation t;
+	struct ref_result r;
 
 	assert_int_equal(pt_map(&a, pt_make_va(run), 2 * run, pt_make_pa(4 * run), ATTR, 0), 0);
 	assert_int_equal(pt_translate(&a, pt_make_va(run + leaf), &t), 0);
 	assert_true(t.level == 1 && t.size == run && t.pa.v == 4 * run + leaf);
 	walk_all();
+	assert_int_equal(soft_mmu_access(&mmu, &a, run, PT_WRITE, &r), 0);
+	check();
+	dirty = 0;
+}
+
+/* All of the run that was written is dirty to somebody, and nothing else is. */
+static void check_dirty(void)
+{
+	uint64_t bytes;
+
+	assert_int_equal(pt_dirty(&a, pt_make_va(0), 6 * run, NULL, NULL, &bytes), 0);
+	assert_true(dirty + bytes == run);
+	assert_int_equal(pt_dirty(&b, pt_make_va(0), 6 * run, NULL, NULL, &bytes), 0);
+	assert_true(bytes == 0);
 	check();
 }
 
@@ -146,14 +165,27 @@ static void split(uint64_t va, uint64_t size)
 
 static void age(uint64_t va, uint64_t size)
 {
+	uint64_t first = va & ~(run - 1);
+	uint64_t last = (va + size - 1) | (run - 1);
 	uint64_t young;
 
+	/* Runs as a whole. */
 	assert_int_equal(pt_age(&a, pt_make_va(va), size, &young), 0);
-	assert_true(young == (size < leaf ? leaf : size));
+	assert_true(young == last - first + 1);
+	assert_int_equal(pt_age(&a, pt_make_va(first), last - first + 1, &young), 0);
+	assert_true(young == 0);
+}
+
+static void clean(uint64_t va, uint64_t size)
+{
+	uint64_t first = va < 2 * run ? (va + size < 2 * run ? size : 2 * run - va) : 0;
+
+	assert_int_equal(pt_dirty(&a, pt_make_va(va), size, NULL, NULL, &dirty), 0);
+	assert_true(dirty == first);
 }
 
 static void (*const operations[])(uint64_t va, uint64_t size) = {unmap, protect, retype,
-	make_global, replace, copy, move, split, age};
+	make_global, replace, copy, move, split, age, clean};
 
 /* Every operation over every kind of part. */
 static void test_large_runs(void **state)
@@ -179,6 +211,7 @@ static void test_large_runs(void **state)
 				operations[i](parts[p].va, parts[p].size);
 				walk_all();
 				check();
+				check_dirty();
 				clear();
 			}
 		}

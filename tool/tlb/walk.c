@@ -77,6 +77,20 @@ static unsigned plain_walk(const struct tlb *tlb, const struct pt_space *space, 
 	}
 }
 
+/* Adds what is noted in the other leaves of a run to what is known of the one at va. */
+static void add_noted(const struct tlb *tlb, const struct pt_space *space, uint64_t va,
+    unsigned level, struct pt_entry_info *info)
+{
+	uint64_t start = va & ~(info->run_size - 1);
+
+	for (uint64_t at = 0; at < info->run_size; at += info->size) {
+		struct pt_entry_info other;
+
+		if (plain_walk(tlb, space, start + at, level, &other) == level && other.run)
+			info->attr.flags |= other.attr.flags & (PT_ACCESSED | PT_DIRTY);
+	}
+}
+
 bool walk_agrees(const struct tlb *tlb, const struct tlb_entry *e, bool table)
 {
 	/* A cached mark that the table no longer has loses the next one. */
@@ -88,6 +102,8 @@ bool walk_agrees(const struct tlb *tlb, const struct tlb_entry *e, bool table)
 		return false;
 	if (table)
 		return info.kind == PT_ENTRY_TABLE;
+	if (info.run && e->flags & ~info.attr.flags & (PT_ACCESSED | PT_DIRTY))
+		add_noted(tlb, e->space, va, e->level, &info);
 	return info.kind == PT_ENTRY_LEAF && !(e->flags & ~info.attr.flags & rights);
 }
 
@@ -183,6 +199,24 @@ static void cache_leaf(struct access *a, unsigned level, const struct pt_entry_i
 
 /* --- walks ----------------------------------------------------------------------------------- */
 
+/*
+ * Where what is done to a leaf is noted: an MMU may take any leaf of its run, so it is the one that
+ * lies opposite.
+ */
+static void *place_of(const struct tlb *tlb, unsigned level, void *at,
+    const struct pt_entry_info *info)
+{
+	size_t bytes = tlb->config.format->entry_bytes;
+	size_t run = info->run ? (size_t)(info->run_size / info->size) * bytes : bytes;
+	size_t offset = (uintptr_t)at & (run - 1);
+	void *other = (char *)at - offset + (run - bytes - offset);
+	struct pt_entry_info there;
+
+	if (pt_entry_decode(tlb->config.format, load(tlb, other), level, &there) || !there.run)
+		return at;
+	return other;
+}
+
 /* A leaf was found: sets what the MMU sets. -PT_EBUSY: software has to, or it was changed. */
 static int set_marks(struct access *a, unsigned level, void *at, uint64_t raw,
     struct pt_entry_info *info)
@@ -190,18 +224,24 @@ static int set_marks(struct access *a, unsigned level, void *at, uint64_t raw,
 	const struct pt_format *format = a->tlb->config.format;
 	uint32_t wanted = (PT_ACCESSED | (a->access & PT_WRITE ? PT_DIRTY : 0)) & format->attrs &
 			  ~info->attr.flags;
-	uint64_t now = raw;
+	void *place;
+	uint64_t before;
+	uint64_t now;
 
 	if (!wanted)
 		return 0;
+	place = place_of(a->tlb, level, at, info);
+	before = place == at ? raw : load(a->tlb, place);
+	now = before;
 	if (wanted & PT_ACCESSED)
 		now = marked(now, a->tlb->accessed[level]);
 	if (wanted & PT_DIRTY)
 		now = marked(now, a->tlb->dirty[level]);
-	if (!(format->flags & PT_FORMAT_MMU_AD) || !change(a->tlb, at, raw, now))
+	if (!(format->flags & PT_FORMAT_MMU_AD) || !change(a->tlb, place, before, now))
 		return -PT_EBUSY;
-	cpu_of(a)->counts.marks++;
-	return decode(a->tlb, now, level, a->va, info) ? 0 : -PT_EINVAL;
+	cpu_of(a)->counts.marks += now != before;
+	info->attr.flags |= wanted;
+	return 0;
 }
 
 static int end_of_walk(struct access *a, unsigned level, void *at, uint64_t raw,
