@@ -89,6 +89,19 @@ static void stop(unsigned started, unsigned shown)
 	}
 }
 
+/* Shows what has ended, in order, as far as all before it have; false: some of it failed. */
+static bool show_ended(unsigned started, unsigned *shown, struct totals *sum)
+{
+	bool good = true;
+
+	for (; *shown < started && piece[*shown].ended; ++*shown) {
+		show(&piece[*shown]);
+		good &= piece[*shown].good;
+		totals_add(sum, &totals[*shown]);
+	}
+	return good;
+}
+
 bool jobs_run(job_fn job, unsigned count, unsigned processes, bool first, struct totals *sum)
 {
 	unsigned started = 0;
@@ -111,11 +124,7 @@ bool jobs_run(job_fn job, unsigned count, unsigned processes, bool first, struct
 		ended++;
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "%u of %u\r", ended, count);
-		for (; shown < started && piece[shown].ended; shown++) {
-			show(&piece[shown]);
-			good &= piece[shown].good;
-			totals_add(sum, &totals[shown]);
-		}
+		good &= show_ended(started, &shown, sum);
 	}
 	munmap(totals, count * sizeof(*totals));
 	free(piece);

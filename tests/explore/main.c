@@ -178,22 +178,31 @@ static int replay(void)
 
 /* --- exploring ------------------------------------------------------------------------------ */
 
-static void explore_one(const struct scenario *s, enum world_state state, struct totals *totals)
+/* Whoever drains magazines has so long a way that bound 2 takes seconds. */
+static struct depth depth_of(struct totals *totals)
 {
 	struct depth depth = {(unsigned)bound, plain, oom};
-	const char *wrong;
 
-	if (scenario_flavour(s) != world.flavour || !scenario_fits(s, state))
-		return;
-	/* Whoever drains magazines has so long a way that bound 2 takes seconds. */
 	if (bound && !deep && world.flavour & WORLD_LEAN && (bound > 1 || oom)) {
 		totals->shallow++;
 		depth.bound = oom ? 0 : 1;
 	}
+	return depth;
+}
+
+static void explore_one(const struct scenario *s, enum world_state state, struct totals *totals)
+{
+	struct depth depth;
+	const char *wrong;
+
+	if (scenario_flavour(s) != world.flavour || !scenario_fits(s, state))
+		return;
+	depth = depth_of(totals);
 	wrong = scenario_explore(s, &depth, totals);
-	if (wrong)
-		tell_failure(s, state, wrong);
-	if (wrong && first)
+	if (!wrong)
+		return;
+	tell_failure(s, state, wrong);
+	if (first)
 		_exit(1);
 }
 
