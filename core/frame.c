@@ -264,7 +264,7 @@ uint64_t pt_magazines_drain(struct pt_memory *memory, struct pt_cpu *cpu)
 /*
  * Words that lie side by side; anybody may read them, and go to the descriptor. Many at once are
  * stored plainly behind one fence, which vectorises; the compiler fence keeps each of them whole,
- * whatever the embedder's memset does. A race detector is shown atomic stores.
+ * whatever the embedder's memset does.
  */
 static void words_fill(struct pt_page *words, uint32_t frames, uintptr_t word)
 {
@@ -276,10 +276,7 @@ static void words_fill(struct pt_page *words, uint32_t frames, uintptr_t word)
 	PT_FENCE(RELEASE);
 	for (uint32_t i = 0; i < frames; i += FILL_WORDS) {
 		for (uint32_t j = 0; j < FILL_WORDS; j++)
-			if (PT_RACE_DETECTOR)
-				PT_STORE(&words[i + j].memdesc.v, word, RELAXED);
-			else
-				words[i + j].memdesc.v = word;
+			PT_STORE_FAST(&words[i + j].memdesc.v, word);
 		PT_COMPILER_FENCE();
 	}
 }

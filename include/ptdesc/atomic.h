@@ -40,6 +40,13 @@
 #define PT_RACE_DETECTOR 0
 #endif
 
+/* A relaxed store that compilers may vectorise; the caller sees to it that they tear none. */
+#if PT_RACE_DETECTOR
+#define PT_STORE_FAST(p, v) PT_STORE(p, v, RELAXED)
+#else
+#define PT_STORE_FAST(p, v) (*(p) = (v))
+#endif
+
 /* It does not know fences, as ThreadSanitizer; the explorer's does. */
 #ifndef PT_FENCES_UNSEEN
 #define PT_FENCES_UNSEEN PT_RACE_DETECTOR
