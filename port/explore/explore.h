@@ -83,6 +83,12 @@ void explore_begin(const struct explore_config *config);
 const char *explore_run(void);
 bool explore_next(void);
 
+/*
+ * Was there a conflict in the last execution that is new: what came before it was not looked at, so
+ * that nothing it shows is to be trusted. The next one begins the scenario anew, and comes by again.
+ */
+bool explore_begins_anew(void);
+
 /* Does the execution of a schedule, telling each access that conflicts; what explore_run says. */
 const char *explore_replay(const struct explore_schedule *schedule, bool tell);
 

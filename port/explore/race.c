@@ -80,27 +80,17 @@ static void mark(struct clock *clock)
 	clock->at[explore.current] = now[explore.current].at[explore.current];
 }
 
-/*
- * A conflict that is new in this execution: what came before it was not looked at, and the scenario
- * begins anew.
- */
-static void found(const char *what, size_t at)
-{
-	if (!explore.restart)
-		explore_fail(what, explore_block + at);
-}
-
 void race_plain(size_t offset, size_t size, bool write)
 {
 	for (size_t i = offset; i < offset + size; i += unit_at(i)) {
 		struct cell *cell = cell_of(i);
 
 		if (unordered(&cell->wrote) || unordered(&cell->stored))
-			found(write ? "race: a plain write and another write"
-				    : "race: a plain read and a write",
-			    i);
+			explore_fail(write ? "race: a plain write and another write"
+					   : "race: a plain read and a write",
+			    explore_block + i);
 		if (write && (unordered(&cell->read) || unordered(&cell->loaded)))
-			found("race: a plain write and a read", i);
+			explore_fail("race: a plain write and a read", explore_block + i);
 		mark(write ? &cell->wrote : &cell->read);
 	}
 }
@@ -111,9 +101,9 @@ static void check_atomic(size_t offset, size_t size, enum atomic_kind kind)
 		struct cell *cell = cell_of(i);
 
 		if (unordered(&cell->wrote))
-			found("race: an atomic access and a plain write", i);
+			explore_fail("race: an atomic access and a plain write", explore_block + i);
 		if (kind != ATOMIC_LOAD && unordered(&cell->read))
-			found("race: an atomic write and a plain read", i);
+			explore_fail("race: an atomic write and a plain read", explore_block + i);
 		if (kind != ATOMIC_STORE)
 			mark(&cell->loaded);
 		if (kind != ATOMIC_LOAD)

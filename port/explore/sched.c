@@ -367,6 +367,11 @@ const char *explore_run(void)
 	return explore_failure();
 }
 
+bool explore_begins_anew(void)
+{
+	return explore.restart;
+}
+
 bool explore_next(void)
 {
 	if (explore.restart) {

@@ -313,6 +313,8 @@ static const char *explore_all(struct totals *totals, uint64_t *most)
 	*most = 0;
 	do {
 		wrong = one_execution();
+		if (explore_begins_anew())
+			wrong = NULL;
 		executions++;
 		if (asked > *most)
 			*most = asked;
