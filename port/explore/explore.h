@@ -85,7 +85,8 @@ bool explore_next(void);
 
 /*
  * Was there a conflict in the last execution that is new: what came before it was not looked at, so
- * that nothing it shows is to be trusted. The next one begins the scenario anew, and comes by again.
+ * that nothing it shows is to be trusted. The next one begins the scenario anew, and comes by
+ * again.
  */
 bool explore_begins_anew(void);
 
