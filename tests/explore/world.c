@@ -75,7 +75,7 @@ static void make_boot_tables(void)
 
 static void find_boot_tables(void)
 {
-	world.boot_table = take(EXPLORE_FIBERS * sizeof(struct ptdesc *));
+	world.boot_table = (struct ptdesc **)take(EXPLORE_FIBERS * sizeof(struct ptdesc *));
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
 		world.boot_table[f] = ptdesc_from_pa(world.memory, boot_pa[f]);
 }
@@ -107,7 +107,7 @@ static void open_memory(void)
 	make_boot_tables();
 	must(pt_memory_online(world.memory));
 	find_boot_tables();
-	world.shelf = take(sizeof(void *));
+	world.shelf = (void **)take(sizeof(void *));
 	world.spare_words = take(pt_section_size(&config));
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
 		world.words[f] = take(pt_section_size(&config));
