@@ -132,6 +132,26 @@ static bool mmu_fits(const struct scenario *s)
 	return walkers == 0 || (walkers == 1 && world.format->flags & PT_FORMAT_MMU_AD);
 }
 
+/* Several calls in one, each of which is explored alone; and what they are there to be beside. */
+static const struct {
+	const char *calls;
+	const char *beside;
+} company[] = {
+	{"unmap-shrink", "translate"},
+	{"tables", "from_pa"},
+	{"frames-many", "page_memdesc"},
+	{"object-stable", "object-look"},
+};
+
+static bool company_fits(const struct scenario *s)
+{
+	for (unsigned i = 0; i < sizeof(company) / sizeof(company[0]); i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (is(s->op[k], company[i].calls) && !is(s->op[!k], company[i].beside))
+				return false;
+	return true;
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
 	if (s->other && !other_fits(s, state))
@@ -139,7 +159,7 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* The second space that is destroyed is the one that a third call copies into. */
 	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
-	if (!mmu_fits(s))
+	if (!mmu_fits(s) || !company_fits(s))
 		return false;
 	if (s->place[0].pages)
 		return true;
