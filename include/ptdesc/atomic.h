@@ -22,7 +22,10 @@
 #define PT_CAS(p, expected, v, order)                                                              \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_##order, __ATOMIC_RELAXED)
 
-/* Orders the plain stores that follow after what came before: for filling many words at once. */
+/*
+ * Release: the relaxed and plain stores that follow come after what came before, for filling many
+ * words at once. Acquire: what follows comes after the relaxed loads before.
+ */
 #define PT_FENCE(order) __atomic_thread_fence(__ATOMIC_##order)
 
 /* Keeps the compiler from merging the stores before with those after (into a memset, say). */
