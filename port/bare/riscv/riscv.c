@@ -120,9 +120,13 @@ unsigned machine_cpu(void)
 	return (unsigned)hart;
 }
 
+/*
+ * PAUSE of Zihintpause, a FENCE that orders nothing where there is none. Emulated CPUs, which are
+ * more than the host has, take turns at it.
+ */
 void machine_relax(void)
 {
-	__asm__ volatile("nop" : : : "memory");
+	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
 }
 
 void machine_interrupt(unsigned cpu)
