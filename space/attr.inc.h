@@ -69,7 +69,7 @@ static inline bool must_break(const struct change *c, pf_entry e, unsigned l)
 	old = pf_attr_of(e, l);
 	new = pf_attr_of(changed(c, e, l), l);
 	return (old.flags ^ new.flags) & (PT_ATTR_TYPE_MASK | PT_GLOBAL) ||
-	       old.format != new.format;
+	       (old.format != new.format && !PT_DEFECT(84));
 }
 
 /* Changes one leaf. */

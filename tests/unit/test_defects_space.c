@@ -23,6 +23,8 @@ struct world {
 	uint64_t flushed;
 	unsigned made; /* tables that the port was told of */
 	bool ordered;  /* nothing was given up before: then nothing may be when the flush comes */
+	const uint64_t *watched; /* an entry of arm64 */
+	unsigned gone;           /* flushes that came while it was not there */
 };
 
 static void must(int error)
@@ -38,6 +40,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 	(void)request;
 	if (w->ordered)
 		assert_int_equal(kit_stats(&w->kit).deferred, 0);
+	w->gone += w->watched && !(*w->watched & 1);
 	w->flushed++;
 }
 
@@ -58,13 +61,18 @@ static void with_calls(struct pt_port *port)
 	port->table_event = on_table;
 }
 
-static void open_space(struct world *w, uint32_t flags)
+static void open_format(struct world *w, const struct pt_format *format, uint32_t flags)
 {
 	struct pt_config config = kit_config();
 
 	memset(w, 0, sizeof(*w));
 	kit_open(&w->kit, &config, with_calls);
-	must(pt_space_init(&w->space, w->kit.memory, &pt_format_x86_64, flags, NULL));
+	must(pt_space_init(&w->space, w->kit.memory, format, flags, NULL));
+}
+
+static void open_space(struct world *w, uint32_t flags)
+{
+	open_format(w, &pt_format_x86_64, flags);
 }
 
 static void open_world(struct world *w)
@@ -105,6 +113,22 @@ static unsigned tables_found(struct world *w, uint32_t flags)
 		found += pt->space == &w->space && !pt->dead && (ptdesc_flags(pt) & flags) == flags;
 	}
 	return found;
+}
+
+/* The entries of the one leaf table of the space, found the same way. */
+static uint64_t *leaf_entries(struct world *w)
+{
+	for (uint64_t pfn = KIT_FIRST_PFN; pfn < KIT_FIRST_PFN + 2048; pfn++) {
+		struct ptdesc *pt;
+
+		if (kit_type(&w->kit, pfn) != MEMDESC_PAGE_TABLE)
+			continue;
+		pt = ptdesc_from_pa(w->kit.memory, pt_make_pa(pfn << 12));
+		if (pt->space == &w->space && ptdesc_level(pt) == 0)
+			return ptdesc_address(w->kit.memory, pt);
+	}
+	fail_msg("no leaf table");
+	return NULL;
 }
 
 /* Each root is a table like others: its frame says so, and it is the one on the list of roots. */
@@ -168,23 +192,13 @@ static void check_D34(void)
 /* Who still looks at the entries of a table that was put together sees what was there. */
 static void check_D35(void)
 {
-	struct ptdesc *table;
 	struct world w;
 	uint64_t *entry;
 	uint64_t value;
 
 	open_world(&w);
 	map(&w, LARGE, LARGE, PT_SMALL);
-	/* The table was made last: the first page of its memory. */
-	entry = NULL;
-	for (uint64_t pfn = KIT_FIRST_PFN; !entry && pfn < KIT_FIRST_PFN + 2048; pfn++) {
-		if (kit_type(&w.kit, pfn) != MEMDESC_PAGE_TABLE)
-			continue;
-		table = ptdesc_from_pa(w.kit.memory, pt_make_pa(pfn << 12));
-		if (table->space == &w.space && ptdesc_level(table) == 0)
-			entry = ptdesc_address(w.kit.memory, table);
-	}
-	assert_non_null(entry);
+	entry = leaf_entries(&w);
 	value = entry[5];
 	kit_enter(&w.kit);
 	must(pt_collapse(&w.space, pt_make_va(LARGE), 1, 0));
@@ -291,9 +305,27 @@ static void check_D50(void)
 	close_world(&w);
 }
 
+/* What may say how a page is shared changes by a break: no CPU has the page two ways at once. */
+static void check_D84(void)
+{
+	pt_attr attr = RW;
+	struct world w;
+
+	open_format(&w, &pt_format_arm64_4k_48, PT_SPACE_MMU);
+	map(&w, PAGE, PAGE, 0);
+	w.watched = &leaf_entries(&w)[1];
+	attr.format = 1;
+	must(pt_protect(&w.space, pt_make_va(PAGE), PAGE, attr, 0));
+	assert_int_equal(*w.watched & 1, 1);
+	assert_int_equal(w.gone, 1);
+	w.watched = NULL;
+	close_world(&w);
+}
+
 /* clang-format off */
 #define ROWS(X) \
-	X(23, 1) X(31, 1) X(34, 1) X(35, 1) X(42, 1) X(47, 1) X(48, 1) X(49, 1) X(50, 1)
+	X(23, 1) X(31, 1) X(34, 1) X(35, 1) X(42, 1) X(47, 1) X(48, 1) X(49, 1) X(50, 1) \
+	X(84, 1)
 /* clang-format on */
 
 #define DEFECTS_NAME "defects_space"
