@@ -13,13 +13,29 @@
 
 #define PC __builtin_return_address(0)
 
-static void plain(const void *address, size_t size, bool write, const void *pc)
+/* Of any size. */
+static __attribute__((noinline)) void range(size_t offset, size_t size, bool write, const void *pc)
 {
-	size_t offset = block_offset(address);
-
 	if (offset < EXPLORE_BLOCK && size &&
 	    before_access(offset, size, write, explore.config.plain, write ? "write" : "read", pc))
 		race_plain(offset, size, write);
+}
+
+/* Of a size that is a power of two, known where this is compiled in. */
+static inline void plain(const void *address, size_t size, bool write, const void *pc)
+{
+	size_t offset = block_offset(address);
+
+	if (offset >= EXPLORE_BLOCK)
+		return;
+	if (!is_settled(offset, size, write)) {
+		range(offset, size, write, pc);
+		return;
+	}
+	if (write)
+		mark_dirty(offset, size);
+	explore.count[explore.current]++;
+	explore.time++;
 }
 
 void __tsan_init(void)
@@ -52,31 +68,31 @@ PLAIN(16)
 
 void __tsan_read_range(void *at, unsigned long size)
 {
-	plain(at, size, false, PC);
+	range(block_offset(at), size, false, PC);
 }
 
 void __tsan_write_range(void *at, unsigned long size)
 {
-	plain(at, size, true, PC);
+	range(block_offset(at), size, true, PC);
 }
 
 void *__tsan_memset(void *to, int byte, unsigned long size)
 {
-	plain(to, size, true, PC);
+	range(block_offset(to), size, true, PC);
 	return memset(to, byte, size);
 }
 
 void *__tsan_memcpy(void *to, const void *from, unsigned long size)
 {
-	plain(from, size, false, PC);
-	plain(to, size, true, PC);
+	range(block_offset(from), size, false, PC);
+	range(block_offset(to), size, true, PC);
 	return memcpy(to, from, size);
 }
 
 void *__tsan_memmove(void *to, const void *from, unsigned long size)
 {
-	plain(from, size, false, PC);
-	plain(to, size, true, PC);
+	range(block_offset(from), size, false, PC);
+	range(block_offset(to), size, true, PC);
 	return memmove(to, from, size);
 }
 
