@@ -113,7 +113,7 @@ build_release()
 build_asan()
 {
 	build_in "$release/asan" --native-file "$root/cross/gcc-12.ini" \
-		-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -- "$@"
+		-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=0 -- "$@"
 }
 
 # With clang: gcc's sanitizer refuses fences.
