@@ -204,7 +204,7 @@ static void change_each(struct pt_op *op, struct change *c, struct ptdesc *pt, u
 			continue;
 		if (c->fn && !add_dirty(c, e, l, s.va, slot_mask(l) + 1))
 			return;
-		if (pf_run_shift(l) && must_break(c, e, l) && pf_run(e, l))
+		if (pf_run(e, l) && must_break(c, e, l))
 			break_run(op, pt, l, s.va);
 		change_leaf(op, c, entry, l, s.va);
 		if (c->bytes)

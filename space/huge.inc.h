@@ -27,7 +27,7 @@ static bool as_one_leaf(const struct pt_op *op, const struct ptdesc *pt, unsigne
 	uint64_t pa = pf_leaf_pa(first, l);
 	pf_entry bits;
 
-	if (pt->used != n || !pf_is_leaf(first, l) || pa & slot_mask(l + 1))
+	if (pt->used != n || pa & slot_mask(l + 1))
 		return false;
 	bits = pf_attr_bits(pf_set_ad(first, l, false, false), l);
 	for (unsigned i = 0; i < n; i++) {

@@ -267,6 +267,20 @@ static void test_protect(struct kit *k)
 	}
 }
 
+/* What is not mapped stays so. */
+static void test_protect_holes(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+	uint64_t size = kit_slot(k, 1);
+
+	CHECK(k, pt_map(&k->a, VA(size), page, PA(0), k->rw, 0) == 0);
+	CHECK(k, pt_protect(&k->a, VA(0), 2 * size, k->ro, 0) == 0);
+	CHECK(k, kit_maps(k, &k->a, size, 0, k->ro, 0));
+	for (uint64_t va = size + page; va < 2 * size && va < size + 20 * page; va += page)
+		CHECK(k, kit_unmapped(k, &k->a, va));
+	CHECK(k, kit_settled(k, &k->a));
+}
+
 static void test_access_fault(struct kit *k)
 {
 	uint64_t page = kit_page(k);
@@ -441,13 +455,40 @@ static bool split_and_collapse(struct kit *k, unsigned level)
 	return true;
 }
 
+/* What no leaf stands for: memory that is not aligned, or other memory, or tables in between. */
+static bool collapse_refused(struct kit *k, unsigned level)
+{
+	uint64_t va = place(k, level);
+	uint64_t size = kit_slot(k, level);
+	uint64_t pa = kit_pa(k, level, 1);
+	uint64_t part = kit_slot(k, level - 1);
+	uint64_t last = va + size - part;
+
+	CHECK_OR_FALSE(k, pt_map(&k->a, VA(va), size, PA(pa + part), k->rw, 0) == 0);
+	CHECK_OR_FALSE(k, pt_collapse(&k->a, VA(va), level, 0) == -PT_ENOENT);
+	CHECK_OR_FALSE(k, pt_map_replace(&k->a, VA(va), size - part, PA(pa), k->rw, 0, NULL) == 0);
+	CHECK_OR_FALSE(k, kit_level(&k->a, va) == level - 1);
+	CHECK_OR_FALSE(k, pt_collapse(&k->a, VA(va), level, 0) == -PT_ENOENT);
+	CHECK_OR_FALSE(k, pt_unmap(&k->a, VA(last), part, 0, NULL) == 0);
+	if (level > 1) {
+		CHECK_OR_FALSE(k, pt_populate(&k->a, VA(last), part, level - 2, 0) == 0);
+		CHECK_OR_FALSE(k, pt_collapse(&k->a, VA(va), level, 0) == -PT_ENOENT);
+		CHECK_OR_FALSE(k, pt_unmap(&k->a, VA(last), part, 0, NULL) == 0);
+	}
+	CHECK_OR_FALSE(k, pt_map(&k->a, VA(last), part, PA(pa + size - part), k->rw, 0) == 0);
+	CHECK_OR_FALSE(k, pt_collapse(&k->a, VA(va), level, 0) == 0);
+	CHECK_OR_FALSE(k, kit_maps(k, &k->a, last, pa + size - part, k->rw, level));
+	CHECK_OR_FALSE(k, kit_settled(k, &k->a) && kit_clear(k, &k->a));
+	return true;
+}
+
 static void test_split_and_collapse(struct kit *k)
 {
 	for (unsigned l = 1; l < k->format->levels; l++) {
 		if (!kit_is_leaf_level(k, l))
 			continue;
 		if (kit_is_leaf_level(k, l - 1))
-			CHECK(k, split_and_collapse(k, l));
+			CHECK(k, split_and_collapse(k, l) && collapse_refused(k, l));
 		/* Down to pages, but only where it is asked for. */
 		CHECK(k, pt_map(&k->a, VA(place(k, l)), kit_slot(k, l), PA(0), k->rw, 0) == 0);
 		CHECK(k, pt_split(&k->a, VA(place(k, l)), kit_page(k), 0, 0) == 0);
@@ -496,6 +537,7 @@ const struct kit_test kit_leaf_tests[] = {
 	{"conflicts change nothing", test_conflicts},
 	{"unmapping splits leaves", test_unmap_splits},
 	{"protecting, whole leaves and parts", test_protect},
+	{"protecting what is not mapped", test_protect_holes},
 	{"access faults", test_access_fault},
 	{"replacing", test_replace},
 	{"lists and cursors", test_list_and_cursor},

@@ -158,6 +158,22 @@ static void test_shared_leaf_tables(struct kit *k)
 	CHECK(k, k->out_bytes == 3 * page && kit_maps(k, &k->b, va + page, page, k->ro, 0));
 }
 
+/* A shared table is put together by nobody: the other would see. */
+static void test_shared_table_stays(struct kit *k)
+{
+	uint64_t size = kit_slot(k, 1);
+
+	if (!kit_is_leaf_level(k, 1)) {
+		k->skipped = true;
+		return;
+	}
+	CHECK(k, pt_map(&k->a, VA(size), size, PA(0), k->rw, PT_SMALL) == 0);
+	CHECK(k, pt_copy(&k->b, &k->a, VA(size), size, PT_COW | PT_SHARE) == 0);
+	CHECK(k, pt_collapse(&k->a, VA(size), 1, 0) == -PT_ENOENT);
+	CHECK(k, pt_collapse(&k->b, VA(size), 1, 0) == -PT_ENOENT);
+	CHECK(k, kit_maps(k, &k->b, size, 0, k->ro, 0) && kit_settled(k, &k->a));
+}
+
 /* Unmapping hands over what this space mapped; the tables go with the last who shares them. */
 static void test_shared_tables_unmapped(struct kit *k)
 {
@@ -376,6 +392,7 @@ const struct kit_test kit_space_tests[] = {
 	{"copy and move over empty tables", test_copy_over_empty_tables},
 	{"copy hollow tables", test_copy_hollow_tables},
 	{"shared leaf tables", test_shared_leaf_tables},
+	{"a shared leaf table collapsed", test_shared_table_stays},
 	{"shared leaf tables unmapped", test_shared_tables_unmapped},
 	{"a shared leaf table copied", test_shared_table_copied},
 	{"move leaves", test_move_leaves},
