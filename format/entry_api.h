@@ -252,17 +252,20 @@ static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 
 #endif
 
-/* Exchange: takes along the accessed and dirty bits that an MMU has set by then. */
+/*
+ * Exchange: takes along the accessed and dirty bits that an MMU has set by then. A release, as all
+ * stores of entries are; the old one was stored under a lock that the caller has.
+ */
 static inline pf_entry pf_exchange(pf_entry *p, pf_entry e)
 {
-	return pf_read(PT_XCHG((pf_aligned_entry *)p, pf_raw(e), ACQ_REL), p);
+	return pf_read(PT_XCHG((pf_aligned_entry *)p, pf_raw(e), RELEASE), p);
 }
 
 /* Compare and exchange; on failure *old is what was there. */
 static inline bool pf_replace(pf_entry *p, pf_entry *old, pf_entry e)
 {
 	pf_entry raw = pf_raw(*old);
-	bool done = PT_CAS((pf_aligned_entry *)p, &raw, pf_raw(e), ACQ_REL);
+	bool done = PT_CAS((pf_aligned_entry *)p, &raw, pf_raw(e), RELEASE);
 
 	*old = pf_read(raw, p);
 	return done;

@@ -149,8 +149,8 @@ static inline bool concerns(struct change *c, pf_entry e, unsigned l)
 static inline bool goes_with_run(const struct pt_op *op, const struct change *c, pf_entry e,
     unsigned l)
 {
-	return op->mmu && (c->what == CHANGE_OLD || c->what == CHANGE_CLEAN) && pf_run_shift(l) &&
-	       pf_is_leaf(e, l) && pf_run(e, l);
+	return op->mmu && (c->what == CHANGE_OLD || c->what == CHANGE_CLEAN) && pf_is_leaf(e, l) &&
+	       pf_run(e, l);
 }
 
 /* The part of range r from a slot on that lies in the slot's run. */

@@ -88,7 +88,7 @@ static void free_root(struct pt_space *space)
 		pagetable_free(space->memory, deposit, &space->account);
 	unlist_root(space->memory, space->root);
 	pt_state_move(space->memory, space->root, PT_LINKED, PT_UNLINKED);
-	pagetable_free_defer(space->memory, space->root, &space->account);
+	pagetable_free(space->memory, space->root, &space->account);
 	space->root = NULL;
 }
 

@@ -31,7 +31,7 @@ static inline void gather_level(struct pt_op *op, const pf_entry *entry, unsigne
 		n = 1;
 		if (!pf_is_leaf(e, l))
 			continue;
-		if (op->mmu && pf_run_shift(l) && pf_run(e, l)) {
+		if (op->mmu && pf_run(e, l)) {
 			n <<= pf_run_shift(l);
 			gather_run(op, entry, l);
 			continue;
@@ -195,7 +195,7 @@ static unsigned clear_exchanged(struct pt_op *op, pf_entry *entry, unsigned l, s
 		/* Again after the buffer was flushed and handed over in the middle. */
 		if (!used++ || !op->flush.leaves)
 			pt_op_flush(op, r.va, r.last, l, false);
-		if (pf_run_shift(l) && pf_run(e, l)) {
+		if (pf_run(e, l)) {
 			used += clear_run(op, &entry[i], l) - 1;
 			i += (1u << pf_run_shift(l)) - 1;
 			continue;
@@ -253,7 +253,7 @@ static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *p
 /* What is cleared with a leaf: all of its contiguous run, which the range does not cut any more. */
 static inline struct pt_range with_run(pf_entry e, unsigned l, struct pt_range s)
 {
-	if (pf_run_shift(l) && pf_run(e, l)) {
+	if (pf_run(e, l)) {
 		s.va &= ~run_mask(l);
 		s.last = s.va | run_mask(l);
 	}

@@ -59,6 +59,7 @@ static void do_map_replace(struct call *c)
 	struct pt_run runs[RUNS];
 	struct pt_gather gather = pt_make_gather(runs, RUNS, release, c);
 
+	embedder_write(world.named[c->fiber]);
 	c->err = pt_map_replace(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0, &gather);
 }
