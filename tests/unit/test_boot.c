@@ -33,6 +33,8 @@ static void test_reserve(void **state)
 	/* What failed has changed nothing. */
 	assert_int_equal(kit_stats(&kit).reserved, 50);
 	assert_int_equal(kit_stats(&kit).free_frames, 2048 - 50);
+	/* What lies before it in the same block is still to be had. */
+	assert_int_equal(pt_boot_reserve(kit.memory, KIT_FIRST_PFN + 90, 10), 0);
 	assert_int_equal(pt_boot_reserve(kit.memory, KIT_FIRST_PFN + 1024, 1024), 0);
 	assert_int_equal(pt_boot_reserve(kit.memory, KIT_FIRST_PFN + 150, 1), 0);
 	assert_int_equal(pt_section_remove(kit.memory, KIT_FIRST_PFN), -PT_EBUSY);

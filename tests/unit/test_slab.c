@@ -92,6 +92,39 @@ static void test_freed_objects_come_back_zeroed(void **state)
 	kit_close(&kit);
 }
 
+/* Of a slab that is full, whichever are given back first are had again before another is made. */
+static void test_freed_objects_of_a_full_slab(void **state)
+{
+	enum { COUNT = 100 };
+	struct pt_config config = kit_config();
+	void *object[COUNT];
+	struct pt_cache cache;
+	struct kit kit;
+	uint64_t frames;
+
+	(void)state;
+	config.magazine = 2;
+	kit_open(&kit, &config, NULL);
+	init(&cache, &kit, 16, 16, 0);
+	for (unsigned i = 0; i < COUNT; i++)
+		object[i] = pt_cache_alloc(&cache);
+	frames = kit_stats(&kit).free_frames;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < COUNT; i++)
+			pt_cache_free(&cache, object[round ? COUNT - 1 - i : i]);
+		for (unsigned i = 0; i < COUNT; i++) {
+			object[i] = pt_cache_alloc(&cache);
+			assert_non_null(object[i]);
+			memset(object[i], 0xee, 16);
+		}
+		assert_int_equal(kit_stats(&kit).free_frames, frames);
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		pt_cache_free(&cache, object[i]);
+	assert_int_equal(pt_cache_destroy(&cache), 0);
+	kit_close(&kit);
+}
+
 static void test_every_frame_of_a_slab_is_typed(void **state)
 {
 	struct pt_config config = kit_config();
@@ -364,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_what_fits_no_slab),
 		cmocka_unit_test(test_objects_are_aligned_zeroed_and_apart),
 		cmocka_unit_test(test_freed_objects_come_back_zeroed),
+		cmocka_unit_test(test_freed_objects_of_a_full_slab),
 		cmocka_unit_test(test_every_frame_of_a_slab_is_typed),
 		cmocka_unit_test(test_tiny_frames),
 		cmocka_unit_test(test_large_frames_are_not_wasted),

@@ -299,6 +299,7 @@ static void test_kept_back_tables_are_given_back(void **state)
 {
 	struct pt_config config = kit_config();
 	struct pt_memory_stats stats;
+	struct ptdesc *pt;
 	struct kit kit;
 	unsigned id;
 
@@ -314,7 +315,9 @@ static void test_kept_back_tables_are_given_back(void **state)
 	assert_int_equal(stats.ready, 4);
 	/* The other CPU drains when it comes by next, be it for an allocation or a free. */
 	kit.cpu = 1;
-	pagetable_free(kit.memory, pagetable_alloc(kit.memory, id, 0, NULL, 0), NULL);
+	pt = pagetable_alloc(kit.memory, id, 0, NULL, 0);
+	assert_int_equal(kit_stats(&kit).ready, 0);
+	pagetable_free(kit.memory, pt, NULL);
 	assert_int_equal(kit_stats(&kit).ready, 1);
 	kit_close(&kit);
 }
