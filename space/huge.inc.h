@@ -116,7 +116,7 @@ static int op_collapse(struct pt_space *space, uint64_t va, unsigned level, uint
 	pt_op_begin(&op, space, NULL, flags, NULL);
 	q.side = &op.side[0];
 	err = collapse_once(&op, &q, va, level);
-	if (!err && !pt_op_ready(&op)) {
+	if (!pt_op_ready(&op)) {
 		err = pt_op_reserve(&op);
 		if (!err)
 			err = collapse_once(&op, &q, va, level);

@@ -281,6 +281,21 @@ static void test_protect_holes(struct kit *k)
 	CHECK(k, kit_settled(k, &k->a));
 }
 
+/* Several pages of a table, alike and contiguous or not, in one call; the others stay. */
+static void test_unmap_pages(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+
+	CHECK(k, pt_map(&k->a, VA(0), 4 * page, PA(0), k->rw, 0) == 0);
+	CHECK(k, pt_unmap(&k->a, VA(page), 2 * page, 0, NULL) == 0);
+	CHECK(k, kit_unmapped(k, &k->a, page) && kit_unmapped(k, &k->a, 2 * page));
+	CHECK(k, kit_maps(k, &k->a, 0, 0, k->rw, 0) && kit_settled(k, &k->a));
+	CHECK(k, pt_map(&k->a, VA(2 * page), page, PA(9 * page), k->rw, 0) == 0);
+	CHECK(k, pt_unmap(&k->a, VA(0), 3 * page, 0, NULL) == 0);
+	CHECK(k, kit_unmapped(k, &k->a, 0) && kit_unmapped(k, &k->a, 2 * page));
+	CHECK(k, kit_maps(k, &k->a, 3 * page, 3 * page, k->rw, 0) && kit_settled(k, &k->a));
+}
+
 static void test_access_fault(struct kit *k)
 {
 	uint64_t page = kit_page(k);
@@ -538,6 +553,7 @@ const struct kit_test kit_leaf_tests[] = {
 	{"unmapping splits leaves", test_unmap_splits},
 	{"protecting, whole leaves and parts", test_protect},
 	{"protecting what is not mapped", test_protect_holes},
+	{"unmapping several pages", test_unmap_pages},
 	{"access faults", test_access_fault},
 	{"replacing", test_replace},
 	{"lists and cursors", test_list_and_cursor},

@@ -295,6 +295,33 @@ static void test_move_pages(struct kit *k)
 	CHECK(k, kit_maps(k, &k->a, 4 * size + page, 2 * size - page, k->rw, 0));
 }
 
+/* What is not mapped does not move, nor does what lies outside. */
+static void test_move_parts(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+	uint64_t size = kit_slot(k, 1);
+	uint64_t to = kit_slot(k, kit_top(k));
+
+	/* Pages, with holes. */
+	CHECK(k, pt_map(&k->a, VA(page), page, PA(page), k->rw, 0) == 0);
+	CHECK(k, pt_map(&k->a, VA(3 * page), page, PA(3 * page), k->rw, 0) == 0);
+	CHECK(k, pt_move(&k->a, VA(0), 3 * page, VA(to), 0) == 0);
+	CHECK(k, kit_maps(k, &k->a, to + page, page, k->rw, 0));
+	CHECK(k, kit_unmapped(k, &k->a, to) && kit_unmapped(k, &k->a, to + 2 * page));
+	CHECK(k, kit_maps(k, &k->a, 3 * page, 3 * page, k->rw, 0) && kit_settled(k, &k->a));
+	CHECK(k, kit_clear(k, &k->a));
+	if (kit_top(k) == 1)
+		return;
+	/* Tables, with a hole, and one of which a part moves to where it is aligned alike. */
+	CHECK(k, pt_map(&k->a, VA(page), page, PA(page), k->rw, 0) == 0);
+	CHECK(k, pt_map(&k->a, VA(2 * size), 2 * page, PA(2 * page), k->rw, 0) == 0);
+	CHECK(k, pt_move(&k->a, VA(0), 2 * size + page, VA(to), 0) == 0);
+	CHECK(k, kit_maps(k, &k->a, to + page, page, k->rw, 0));
+	CHECK(k, kit_maps(k, &k->a, to + 2 * size, 2 * page, k->rw, 0));
+	CHECK(k, kit_maps(k, &k->a, 2 * size + page, 3 * page, k->rw, 0));
+	CHECK(k, kit_unmapped(k, &k->a, to + size) && kit_settled(k, &k->a));
+}
+
 static void test_move_errors(struct kit *k)
 {
 	uint64_t page = kit_page(k);
@@ -398,6 +425,7 @@ const struct kit_test kit_space_tests[] = {
 	{"move leaves", test_move_leaves},
 	{"move tables", test_move_tables},
 	{"move pages", test_move_pages},
+	{"move parts", test_move_parts},
 	{"moves that are refused", test_move_errors},
 	{"move within upper tables", test_move_within_upper_tables},
 	{"truly shared tables", test_share_table},

@@ -19,6 +19,30 @@ static void test_populate(struct kit *k)
 	}
 }
 
+/* Over what is there: tables get those that they lack, and leaves stay. */
+static void test_populate_over(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+	uint64_t size = kit_slot(k, 1);
+	unsigned large = kit_is_leaf_level(k, 1);
+
+	CHECK(k, pt_map(&k->a, VA(size), size, PA(size), k->rw, 0) == 0);
+	CHECK(k, pt_map(&k->a, VA(3 * size), page, PA(0), k->rw, 0) == 0);
+	CHECK(k, pt_populate(&k->a, VA(0), 4 * size, 0, 0) == 0);
+	CHECK(k, kit_tables(&k->a, 0) == (large ? 3 : 4));
+	CHECK(k, kit_maps(k, &k->a, size, size, k->rw, large));
+	CHECK(k, kit_maps(k, &k->a, 3 * size, 0, k->rw, 0) && kit_settled(k, &k->a));
+	/* From the top, where the way to one of two is there already. */
+	for (unsigned l = 0; l < kit_top(k); l++) {
+		uint64_t top = kit_slot(k, kit_top(k));
+
+		CHECK(k, kit_clear(k, &k->a));
+		CHECK(k, pt_populate(&k->a, VA(top), page, l + 1, 0) == 0);
+		CHECK(k, pt_populate(&k->a, VA(top - page), 2 * page, l, 0) == 0);
+		CHECK(k, kit_tables(&k->a, l) == 2 && kit_settled(k, &k->a));
+	}
+}
+
 /* How far the way to an address goes is told with and without a leaf at its end. */
 static void test_lowest_table(struct kit *k)
 {
@@ -143,6 +167,10 @@ static void test_keep_tables(struct kit *k)
 	CHECK(k, kit_all_tables(&k->a) == tables);
 	CHECK(k, pt_move(&k->a, VA(va), page, VA(4 * kit_slot(k, 1)), PT_KEEP_TABLES) == 0);
 	CHECK(k, kit_tables(&k->a, 0) == 3);
+	/* One that the call is all in. */
+	CHECK(k, pt_map(&k->a, VA(0), 3 * page, PA(0), k->rw, 0) == 0);
+	CHECK(k, pt_unmap(&k->a, VA(0), 3 * page, PT_KEEP_TABLES, NULL) == 0);
+	CHECK(k, kit_tables(&k->a, 0) == 3 && kit_unmapped(k, &k->a, 2 * page));
 }
 
 /* First in, first out; an empty one gives nothing (D13, D51). */
@@ -200,6 +228,16 @@ static void test_deposits_of_leaves(struct kit *k)
 	CHECK(k, kit_tables(&k->a, 0) == 2);
 	CHECK(k, pt_unmap(&k->a, VA(4 * size), size, PT_DEPOSIT, NULL) == 0);
 	CHECK(k, kit_tables(&k->a, 0) == 1);
+	/* What is no leaf of level 1 has none. */
+	CHECK(k, kit_clear(k, &k->a));
+	CHECK(k, pt_map(&k->a, VA(size - page), 2 * page, PA(0), k->rw, PT_DEPOSIT) == 0);
+	CHECK(k, kit_tables(&k->a, 0) == 2 && kit_clear(k, &k->a));
+	for (unsigned l = 2; l <= kit_top(k); l++)
+		if (kit_is_leaf_level(k, l)) {
+			CHECK(k,
+			    pt_map(&k->a, VA(0), kit_slot(k, l), PA(0), k->rw, PT_DEPOSIT) == 0);
+			CHECK(k, kit_tables(&k->a, 0) == 0 && kit_clear(k, &k->a));
+		}
 }
 
 /* Frames come in pieces of the buffer's size, and never before the flush. */
@@ -351,6 +389,7 @@ static void test_tables_by_address(struct kit *k)
 
 const struct kit_test kit_table_tests[] = {
 	{"populate", test_populate},
+	{"populating over what is there", test_populate_over},
 	{"the lowest table on the way", test_lowest_table},
 	{"populated tables are used", test_populated_tables_are_used},
 	{"prune within floor and ceiling", test_prune},
