@@ -22,11 +22,29 @@ static void map_page(struct pt_space *space, uint64_t va)
 	assert_int_equal(pt_map(space, pt_make_va(va), 4096, pt_make_pa(0), ATTR, 0), 0);
 }
 
+static uint32_t *held; /* by another CPU, which gives it to who waits */
+static unsigned waited;
+
+static void wait_while(void *ctx, const uint32_t *address, uint32_t value)
+{
+	(void)ctx;
+	assert_ptr_equal(address, held);
+	assert_int_equal(value, 1);
+	*held = 0;
+	waited++;
+}
+
+static void with_another_cpu(struct pt_port *port)
+{
+	port->wait_while = wait_while;
+}
+
 static void open_world(struct world *w)
 {
 	struct pt_config config = kit_config();
 
-	kit_open(&w->kit, &config, NULL);
+	kit_open(&w->kit, &config, with_another_cpu);
+	waited = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(pt_space_init(&w->space[i], w->kit.memory, &pt_format_x86_64, 0,
 				     NULL),
@@ -99,6 +117,29 @@ static void test_lock_of_a_shared_table(void **state)
 }
 
 /* Nothing stays locked, whatever a call answers. */
+/* A move waits for another of the space, and whoever changes a shared table for the others. */
+static void test_waits(void **state)
+{
+	const uint64_t at = UINT64_C(0x80000000);
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	held = &w.space[0].move_lock;
+	*held = 1;
+	assert_int_equal(pt_move(&w.space[0], pt_make_va(LOW), 4096, pt_make_va(LOW + 4096), 0), 0);
+	assert_int_equal(waited, 1);
+	assert_int_equal(pt_map(&w.space[0], pt_make_va(at), 0x200000, pt_make_pa(0), ATTR, 0), 0);
+	assert_int_equal(pt_share_table(&w.space[1], &w.space[0], pt_make_va(at), 0), 0);
+	held = &table_at(&w, 0, at, 1)->lock;
+	*held = 1;
+	assert_int_equal(pt_protect(&w.space[1], pt_make_va(at), 0x200000, pt_make_attr(PT_READ),
+			     0),
+	    0);
+	assert_int_equal(waited, 2);
+	close_world(&w);
+}
+
 static void test_all_is_unlocked(void **state)
 {
 	struct world w;
@@ -261,6 +302,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lock_of_an_entry),
 		cmocka_unit_test(test_lock_of_a_shared_table),
+		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_all_is_unlocked),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_order),
