@@ -296,6 +296,29 @@ static void test_unmap_pages(struct kit *k)
 	CHECK(k, kit_maps(k, &k->a, 3 * page, 3 * page, k->rw, 0) && kit_settled(k, &k->a));
 }
 
+/* Pages on both sides of an edge of tables, of large leaves that keep what lies beside. */
+static void test_replace_across(struct kit *k)
+{
+	uint64_t page = kit_page(k);
+	uint64_t large = kit_slot(k, 1);
+	uint64_t pa = kit_pa(k, 1, 1);
+	unsigned leaf = kit_is_leaf_level(k, 1);
+
+	for (unsigned l = 1; l <= kit_top(k); l++) {
+		uint64_t edge = kit_slot(k, l);
+
+		CHECK(k, pt_map(&k->a, VA(edge - large), 2 * large, PA(pa), k->rw, 0) == 0);
+		CHECK(k, kit_level(&k->a, edge) == leaf);
+		CHECK(k,
+		    pt_map_replace(&k->a, VA(edge - page), 2 * page, PA(0), k->ro, 0, NULL) == 0);
+		CHECK(k, kit_maps(k, &k->a, edge - page, 0, k->ro, 0));
+		CHECK(k, kit_maps(k, &k->a, edge, page, k->ro, 0));
+		CHECK(k, kit_maps(k, &k->a, edge - large, pa, k->rw, 0));
+		CHECK(k, kit_maps(k, &k->a, edge + page, pa + large + page, k->rw, 0));
+		CHECK(k, kit_settled(k, &k->a) && kit_clear(k, &k->a));
+	}
+}
+
 static void test_access_fault(struct kit *k)
 {
 	uint64_t page = kit_page(k);
@@ -554,6 +577,7 @@ const struct kit_test kit_leaf_tests[] = {
 	{"protecting, whole leaves and parts", test_protect},
 	{"protecting what is not mapped", test_protect_holes},
 	{"unmapping several pages", test_unmap_pages},
+	{"replacing across tables", test_replace_across},
 	{"access faults", test_access_fault},
 	{"replacing", test_replace},
 	{"lists and cursors", test_list_and_cursor},

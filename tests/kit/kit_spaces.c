@@ -402,6 +402,7 @@ static void test_unshare_table(struct kit *k)
 		return;
 	}
 	CHECK(k, pt_map(&k->b, VA(va), kit_slot(k, 1), PA(0), k->rw, 0) == 0);
+	CHECK(k, pt_unshare_table(&k->b, VA(va)) == -PT_ENOENT);
 	CHECK(k, pt_share_table(&k->a, &k->b, VA(va), 0) == 0);
 	CHECK(k, pt_unshare_table(&k->b, VA(va)) == 0);
 	CHECK(k, kit_unmapped(k, &k->b, va) && kit_maps(k, &k->a, va, 0, k->rw, 1));
@@ -410,6 +411,55 @@ static void test_unshare_table(struct kit *k)
 	/* Leaf tables cannot be shared so. */
 	CHECK(k, pt_map(&k->a, VA(va), kit_page(k), PA(0), k->rw, 0) == 0);
 	CHECK(k, pt_share_table(&k->b, &k->a, VA(va), 0) == -PT_ESPLIT);
+}
+
+/* Calls that have to do with more than one shared table, and with what is beside it. */
+static void test_beside_shared_tables(struct kit *k)
+{
+	uint64_t size = kit_slot(k, 2);
+	uint64_t page = kit_page(k);
+	uint64_t pa = kit_pa(k, 1, 1);
+
+	if (k->format->levels < 3 || !kit_is_leaf_level(k, 1)) {
+		k->skipped = true;
+		return;
+	}
+	for (unsigned i = 1; i < 4; i++)
+		CHECK(k, pt_map(&k->a, VA(i * size), kit_slot(k, 1), PA(pa), k->rw, 0) == 0);
+	for (unsigned i = 1; i < 3; i++)
+		CHECK(k, pt_share_table(&k->b, &k->a, VA(i * size), 0) == 0);
+	/* A part of the first, all of the second. */
+	CHECK(k, pt_protect(&k->a, VA(size + page), 2 * size - page, k->ro, 0) == -PT_ESPLIT);
+	CHECK(k, kit_maps(k, &k->b, 2 * size, pa, k->rw, 1));
+	/* All of the second, and a part of a leaf that is not shared. */
+	CHECK(k, pt_protect(&k->a, VA(2 * size), size + page, k->ro, 0) == 0);
+	CHECK(k, kit_maps(k, &k->b, 2 * size, pa, k->ro, 1));
+	CHECK(k, kit_maps(k, &k->a, 2 * size, pa, k->ro, 1));
+	CHECK(k, kit_maps(k, &k->a, 3 * size, pa, k->ro, 0));
+	CHECK(k, kit_maps(k, &k->a, 3 * size + page, pa + page, k->rw, 0));
+	CHECK(k, pt_populate(&k->b, VA(size - page), page + 2 * kit_slot(k, 1), 0, 0) == 0);
+	CHECK(k, kit_maps(k, &k->a, size, pa, k->rw, 1));
+	CHECK(k, kit_unmapped(k, &k->a, size + kit_slot(k, 1)));
+	CHECK(k, kit_lowest(&k->b, size + kit_slot(k, 1)) == 1);
+	CHECK(k, kit_settled(k, &k->a) && kit_settled(k, &k->b));
+}
+
+/* A copy that has to split a leaf leaves the table beside it shared. */
+static void test_copy_beside_a_shared_table(struct kit *k)
+{
+	uint64_t size = kit_slot(k, 1);
+	uint64_t page = kit_page(k);
+	struct pt_space c;
+
+	CHECK(k, pt_space_init(&c, k->memory, k->format, k->flags, &c) == 0);
+	CHECK(k, share_page(k, size));
+	CHECK(k, pt_map(&k->a, VA(2 * size), size, PA(size), k->rw, 0) == 0);
+	CHECK(k, pt_copy(&c, &k->a, VA(size), size + page, 0) == 0);
+	CHECK(k, kit_maps(k, &c, size, 0, k->ro, 0) && kit_maps(k, &c, 2 * size, size, k->rw, 0));
+	CHECK(k, kit_unmapped(k, &c, 2 * size + page) && kit_settled(k, &c));
+	CHECK(k, kit_table(k, &k->a, size, 0) == kit_table(k, &k->b, size, 0));
+	CHECK(k, kit_maps(k, &k->a, 2 * size + page, size + page, k->rw, 0));
+	CHECK(k, pt_space_destroy(&c, NULL) == 0);
 }
 
 const struct kit_test kit_space_tests[] = {
@@ -422,6 +472,7 @@ const struct kit_test kit_space_tests[] = {
 	{"a shared leaf table collapsed", test_shared_table_stays},
 	{"shared leaf tables unmapped", test_shared_tables_unmapped},
 	{"a shared leaf table copied", test_shared_table_copied},
+	{"copy beside a shared leaf table", test_copy_beside_a_shared_table},
 	{"move leaves", test_move_leaves},
 	{"move tables", test_move_tables},
 	{"move pages", test_move_pages},
@@ -430,5 +481,6 @@ const struct kit_test kit_space_tests[] = {
 	{"move within upper tables", test_move_within_upper_tables},
 	{"truly shared tables", test_share_table},
 	{"truly shared tables given up", test_unshare_table},
+	{"beside truly shared tables", test_beside_shared_tables},
 	{NULL, NULL},
 };

@@ -7,20 +7,16 @@
 #include "space/op.h"
 #include "tests/unit/core_kit.h"
 
-#define LOW  UINT64_C(0x40000000)
-#define HIGH UINT64_C(0x40200000)
-#define ATTR pt_make_attr(PT_READ | PT_WRITE)
+#define LOW    UINT64_C(0x40000000)
+#define HIGH   UINT64_C(0x40200000)
+#define SHARED UINT64_C(0x8000000000)
+#define ATTR   pt_make_attr(PT_READ | PT_WRITE)
 
 /* Two spaces, each with two leaf tables side by side. */
 struct world {
 	struct kit kit;
 	struct pt_space space[2];
 };
-
-static void map_page(struct pt_space *space, uint64_t va)
-{
-	assert_int_equal(pt_map(space, pt_make_va(va), 4096, pt_make_pa(0), ATTR, 0), 0);
-}
 
 static uint32_t *held; /* by another CPU, which gives it to who waits */
 static unsigned waited;
@@ -34,9 +30,31 @@ static void wait_while(void *ctx, const uint32_t *address, uint32_t value)
 	waited++;
 }
 
+static struct pt_space *meddled; /* another CPU maps into it while the first table is asked for */
+
+static void map_page(struct pt_space *space, uint64_t va)
+{
+	assert_int_equal(pt_map(space, pt_make_va(va), 4096, pt_make_pa(0), ATTR, 0), 0);
+}
+
+static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool start)
+{
+	struct pt_space *space = meddled;
+
+	(void)ctx;
+	(void)pa;
+	(void)size;
+	(void)level;
+	meddled = NULL;
+	if (start && space)
+		map_page(space, SHARED);
+	return 0;
+}
+
 static void with_another_cpu(struct pt_port *port)
 {
 	port->wait_while = wait_while;
+	port->table_event = table_event;
 }
 
 static void open_world(struct world *w)
@@ -137,6 +155,22 @@ static void test_waits(void **state)
 			     0),
 	    0);
 	assert_int_equal(waited, 2);
+	close_world(&w);
+}
+
+/* What another made while a call asked for memory, and held no lock, is seen. */
+static void test_looks_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	assert_int_equal(pt_map(&w.space[0], pt_make_va(SHARED), 0x200000, pt_make_pa(0), ATTR, 0),
+	    0);
+	meddled = &w.space[1];
+	assert_int_equal(pt_share_table(&w.space[1], &w.space[0], pt_make_va(SHARED), 0),
+	    -PT_EEXIST);
+	assert_null(meddled);
 	close_world(&w);
 }
 
@@ -303,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_lock_of_an_entry),
 		cmocka_unit_test(test_lock_of_a_shared_table),
 		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_looks_again),
 		cmocka_unit_test(test_all_is_unlocked),
 #ifdef PT_HARDENED
 		cmocka_unit_test(test_order),
