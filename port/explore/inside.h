@@ -142,7 +142,8 @@ static inline bool is_settled(size_t offset, size_t size, bool write)
 	unsigned me = 1u << explore.current;
 	unsigned others = (g->writers | (write ? g->readers : 0u)) & ~me;
 
-	return size <= GRANULE && !(offset & (size - 1)) && g->unit && g->unit <= size && !others &&
+	/* No unit, 0, is larger than any. */
+	return size <= GRANULE && !(offset & (size - 1)) && g->unit - 1u < size && !others &&
 	       (write ? g->writers : g->readers) & me && !explore.replay &&
 	       !(write && explore.watch);
 }
