@@ -149,6 +149,7 @@ static void test_waits(void **state)
 	assert_int_equal(waited, 1);
 	assert_int_equal(pt_map(&w.space[0], pt_make_va(at), 0x200000, pt_make_pa(0), ATTR, 0), 0);
 	assert_int_equal(pt_share_table(&w.space[1], &w.space[0], pt_make_va(at), 0), 0);
+	/* The page before it, so that the shared table is not where the call begins. */
 	held = &table_at(&w, 0, at, 1)->lock;
 	*held = 1;
 	assert_int_equal(pt_protect(&w.space[1], pt_make_va(at), 0x200000, pt_make_attr(PT_READ),
