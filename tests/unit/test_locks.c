@@ -152,8 +152,8 @@ static void test_waits(void **state)
 	/* The page before it, so that the shared table is not where the call begins. */
 	held = &table_at(&w, 0, at, 1)->lock;
 	*held = 1;
-	assert_int_equal(pt_protect(&w.space[1], pt_make_va(at), 0x200000, pt_make_attr(PT_READ),
-			     0),
+	assert_int_equal(pt_protect(&w.space[1], pt_make_va(at - 4096), 0x201000,
+			     pt_make_attr(PT_READ), 0),
 	    0);
 	assert_int_equal(waited, 2);
 	close_world(&w);
