@@ -131,20 +131,19 @@ static inline bool is_gone(const struct ptdesc *pt)
 
 /*
  * Is a table below the root that was locked still the one that covers va: not dying, not shared,
- * not moved elsewhere, not another space's (3).
+ * not moved elsewhere (3). Another space's it cannot be: the read section that found it keeps it
+ * from being used again, and one that was shared stays marked so.
  */
-static inline bool still_there(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
-    uint64_t va)
+static inline bool still_there(const struct ptdesc *pt, unsigned l, uint64_t va)
 {
-	return !is_gone(pt) && pt->space == space &&
-	       (ptdesc_base(pt) == (va & ~table_mask(l)) || PT_DEFECT(55));
+	return !is_gone(pt) && (ptdesc_base(pt) == (va & ~table_mask(l)) || PT_DEFECT(55));
 }
 
 /* The same for any table. */
 static inline bool still_covers(const struct pt_space *space, const struct ptdesc *pt, unsigned l,
     uint64_t va)
 {
-	return pt == space->root ? !pt->dead : still_there(space, pt, l, va);
+	return pt == space->root ? !pt->dead : still_there(pt, l, va);
 }
 
 /* Locks the cover. link says where it hangs. */

@@ -26,7 +26,7 @@ PF_HOT struct ptdesc *lock_leaf(const struct pt_space *space, uint64_t va, struc
 		return NULL;
 	pt = desc_at(space->memory, path->pa);
 	pt_table_lock(space->memory, pt_guard(space, pt));
-	if (__builtin_expect(still_there(space, pt, 0, va), 1))
+	if (__builtin_expect(still_there(pt, 0, va), 1))
 		return pt;
 	pt_table_unlock(space->memory, pt_guard(space, pt));
 	path->l = PT_MAX_LEVELS;
