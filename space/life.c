@@ -78,6 +78,7 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	return find_classes(space);
 }
 
+/* Nobody is in it: it need not wait for readers. */
 static void free_root(struct pt_space *space)
 {
 	struct ptdesc *deposit;

@@ -125,9 +125,10 @@ PT_MUST_CHECK int pt_space_adopt(struct pt_space *space, struct pt_memory *memor
     const struct pt_format *format, uint32_t flags, void *cookie, pt_pa root);
 
 /*
- * Unmaps everything into gather (NULL: drop) and frees all tables, the root last. No other call on
- * the space may be under way. Tables that it shares stay with the others. -PT_EINVAL: a gather
- * without room. -PT_EBUSY: all is done, but tables that the caller charged to it are left.
+ * Unmaps everything into gather (NULL: drop) and frees all tables, the root last and at once: no
+ * other call on the space may be under way, no MMU have the root loaded. Tables that it shares stay
+ * with the others. -PT_EINVAL: a gather without room. -PT_EBUSY: all is done, but tables that the
+ * caller charged to it are left.
  */
 PT_MUST_CHECK int pt_space_destroy(struct pt_space *space, struct pt_gather *gather);
 
