@@ -98,10 +98,12 @@ void machine_grace(struct machine *m)
 	(void)pt_memory_shrink(pt_hosted_memory(m->hosted));
 }
 
+/* A reader that the host does not run holds all freed tables back: then there is a wait. */
 void machine_map(struct machine *m, uint64_t va, uint64_t size, uint64_t pa, uint32_t flags)
 {
 	assert_int_equal(pt_map(&m->space, pt_make_va(va), size, pt_make_pa(pa),
-			     pt_make_attr(PT_READ | PT_WRITE | PT_USER), flags | PT_RELAX),
+			     pt_make_attr(PT_READ | PT_WRITE | PT_USER),
+			     flags | PT_RELAX | PT_MAY_SLEEP),
 	    0);
 }
 
@@ -118,7 +120,7 @@ void machine_unmap(struct machine *m, uint64_t va, uint64_t size)
 	struct pt_run runs[MACHINE_RUNS];
 	struct pt_gather gather = pt_make_gather(runs, MACHINE_RUNS, release, m);
 
-	assert_int_equal(pt_unmap(&m->space, pt_make_va(va), size, 0, &gather), 0);
+	assert_int_equal(pt_unmap(&m->space, pt_make_va(va), size, PT_MAY_SLEEP, &gather), 0);
 }
 
 int machine_access(struct machine *m, unsigned cpu, uint64_t va, uint32_t access,
