@@ -94,7 +94,8 @@ static void test_create_refuses(void **state)
 	assert_null(hosted);
 }
 
-static uint64_t resident_bytes(void)
+/* The kernel may take some away meanwhile. */
+static int64_t resident_bytes(void)
 {
 	FILE *file = fopen("/proc/self/statm", "r");
 	unsigned long size;
@@ -103,19 +104,19 @@ static uint64_t resident_bytes(void)
 	assert_non_null(file);
 	assert_int_equal(fscanf(file, "%lu %lu", &size, &resident), 2);
 	(void)fclose(file);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	return (int64_t)resident * sysconf(_SC_PAGESIZE);
 }
 
 static void test_a_large_arena_costs_what_is_touched(void **state)
 {
 	const struct pt_hosted_config config = {.bytes = UINT64_C(64) << 30};
-	uint64_t before = resident_bytes();
+	int64_t before = resident_bytes();
 	struct pt_hosted *hosted = create(&config);
-	uint64_t cost = resident_bytes() - before;
+	int64_t cost = resident_bytes() - before;
 
 	(void)state;
-	print_message("# 64 GiB simulated: %llu KiB resident\n", (unsigned long long)cost >> 10);
-	assert_true(cost < 16u << 20);
+	print_message("# 64 GiB simulated: %lld KiB resident\n", (long long)cost >> 10);
+	assert_true(cost < INT64_C(16) << 20);
 	destroy(hosted);
 }
 
@@ -344,7 +345,6 @@ static void *torture_writer(void *arg)
 	struct thing *waiting[2 * THINGS];
 	unsigned first = 0;
 	unsigned count = 0;
-	uint64_t frees = 0;
 
 	(void)arg;
 	for (uint64_t i = 0; !PT_LOAD(&torture.end, RELAXED); i++) {
@@ -363,10 +363,9 @@ static void *torture_writer(void *arg)
 			PT_STORE(&waiting[first]->value, POISON, RELEASE);
 			first = (first + 1) % (2 * THINGS);
 			count--;
-			frees++;
+			(void)PT_FETCH_ADD(&torture.frees, 1, RELAXED);
 		}
 	}
-	PT_FETCH_ADD(&torture.frees, (uintptr_t)frees, RELAXED);
 	return NULL;
 }
 
@@ -389,14 +388,16 @@ static void test_grace_torture(void **state)
 		torture.things[i / THINGS][i % THINGS].value = POISON;
 	for (unsigned i = 0; i < 4; i++)
 		threads[i] = start(i < 2 ? torture_reader : torture_writer, NULL);
-	wait_seconds(SECONDS);
+	/* Also where the threads get no CPU for a second. */
+	do
+		wait_seconds(SECONDS);
+	while (PT_LOAD(&torture.frees, RELAXED) <= 1000);
 	PT_STORE(&torture.end, 1, RELAXED);
 	for (unsigned i = 0; i < 4; i++)
 		(void)join(threads[i]);
 	print_message("# torture: %llu reads, %llu frees\n", (unsigned long long)torture.reads,
 	    (unsigned long long)torture.frees);
 	assert_int_equal(torture.touched_freed, 0);
-	assert_true(torture.frees > 1000);
 }
 
 /* --- frames from many threads ----------------------------------------------------------------- */
@@ -418,7 +419,6 @@ static void *stress_thread(void *arg)
 	pt_pfn pfns[HELD];
 	unsigned orders[HELD];
 	unsigned count = 0;
-	uintptr_t pairs = 0;
 
 	while (!PT_LOAD(&stress.end, RELAXED) || count) {
 		seed = seed * 1664525u + 1013904223u;
@@ -436,20 +436,23 @@ static void *stress_thread(void *arg)
 			if (*(uint64_t *)pt_virt(memory, pfns[count] << 12) != (uintptr_t)arg)
 				PT_STORE(&stress.twice, 1, RELAXED);
 			memdesc_free_pages(memory, pfns[count], orders[count]);
-			pairs++;
+			(void)PT_FETCH_ADD(&stress.pairs, 1, RELAXED);
 		}
 	}
-	PT_FETCH_ADD(&stress.pairs, pairs, RELAXED);
 	return NULL;
 }
 
-/* Quarters of the arena come and go while others allocate; the one added last is used first. */
+/*
+ * Quarters of the arena come and go while others allocate; the one added last is used first. Ends
+ * when there was some of both.
+ */
 static unsigned come_and_go(struct pt_memory *memory, unsigned rounds)
 {
 	struct timespec nap = {.tv_nsec = 1000000};
 	unsigned removed = 0;
 
-	for (unsigned i = 0; i < rounds; i++) {
+	for (unsigned i = 0; i < rounds || !removed || PT_LOAD(&stress.pairs, RELAXED) <= 1000;
+	    i++) {
 		struct pt_section *section = memory->sections[i % 4];
 		pt_pfn first = i % 4 * 512;
 
@@ -484,8 +487,6 @@ static void test_frames_from_many_threads(void **state)
 	print_message("# %llu pairs, sections removed %u times\n", (unsigned long long)stress.pairs,
 	    removed);
 	assert_int_equal(stress.twice, 0);
-	assert_true(stress.pairs > 1000);
-	assert_true(removed > 0);
 	destroy(hosted);
 }
 
