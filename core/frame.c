@@ -202,8 +202,7 @@ static void magazine_refill(struct pt_memory *memory, struct pt_cpu *cpu, unsign
 		magazine->frames[want - ++got] = pfn;
 	}
 	port_unlock(&memory->port, &node->lock);
-	if (got < want)
-		memmove(magazine->frames, magazine->frames + (want - got), got * sizeof(pt_pfn));
+	memmove(magazine->frames, magazine->frames + (want - got), got * sizeof(pt_pfn));
 	PT_STORE(&magazine->count, got, RELAXED);
 }
 

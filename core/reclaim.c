@@ -152,8 +152,6 @@ static uint64_t batches_poll(struct pt_memory *memory)
 		if (!memory->port.grace_done(memory->port.ctx, cookie) && !PT_DEFECT(63))
 			break;
 		oldest_take(memory, cookie, &batch);
-		if (!batch.first)
-			break;
 		tables += batch_free(memory, &batch);
 	}
 	return tables;

@@ -177,7 +177,8 @@ static void copy_part(struct pt_op *op, struct ptdesc *src, struct ptdesc *dst, 
 	if (src->shared != SHARED_COW)
 		break_runs(op, src, 0, r);
 	dst->used = (uint16_t)(dst->used + copy_entries(op, from, to, 0, count, runs));
-	pt_op_flush(op, r.va, r.last, 0, false);
+	if (op->flags & PT_COW)
+		pt_op_flush(op, r.va, r.last, 0, false);
 }
 
 /* Makes a locked leaf table a shared one: protected from writing and frozen from here on (15). */
@@ -321,7 +322,8 @@ static void copy_large(struct pt_op *op, struct copy *c, struct ptdesc *src, uns
 	copy_entries(op, entry_of(op->memory, src, l, s.va), entry_of(op->memory, dst, l, s.va), l,
 	    1, true);
 	dst->used++;
-	pt_op_flush(op, s.va, s.last, l, false);
+	if (op->flags & PT_COW)
+		pt_op_flush(op, s.va, s.last, l, false);
 	if (l == 1 && op->flags & PT_DEPOSIT)
 		pt_deposit(dst, pt_op_take(op, c->to.side, 0, s.va));
 }

@@ -27,13 +27,14 @@ static bool as_one_leaf(const struct pt_op *op, const struct ptdesc *pt, unsigne
 	uint64_t pa = pf_leaf_pa(first, l);
 	pf_entry bits;
 
-	if (pt->used != n || pa & slot_mask(l + 1))
+	if (pt->used != n || !pf_is_leaf(first, l) || pa & slot_mask(l + 1))
 		return false;
 	bits = pf_attr_bits(pf_set_ad(first, l, false, false), l);
 	for (unsigned i = 0; i < n; i++) {
 		pf_entry e = pf_set_run(pf_load_locked(&entry[i]), l, false);
 
-		if (!pf_is_leaf(e, l) || pf_leaf_pa(e, l) != pa + ((uint64_t)i << pf_shift(l)) ||
+		/* The bits of one that is no leaf are others. */
+		if (pf_leaf_pa(e, l) != pa + ((uint64_t)i << pf_shift(l)) ||
 		    pf_attr_bits(pf_set_ad(e, l, false, false), l) != bits)
 			return false;
 	}

@@ -26,11 +26,7 @@ static void rebase(struct pt_op *op, struct ptdesc *pt, unsigned l, uint64_t del
 		pf_entry e = pf_load_locked(entry);
 
 		left -= e != pf_empty(l);
-		if (!pf_is_table(e, l))
-			continue;
-		if (l == 1)
-			desc_at(op->memory, pf_table_pa(e, l))->base += delta;
-		else
+		if (pf_is_table(e, l))
 			rebase(op, desc_at(op->memory, pf_table_pa(e, l)), l - 1, delta);
 	}
 }
@@ -77,7 +73,7 @@ static void move_leaf(struct pt_op *op, struct move *m, struct ptdesc *pt, unsig
 	pt_op_flush(op, va, va | slot_mask(l), l, false);
 	put(op, entry_of(op->memory, dst, l, to), e);
 	dst->used++;
-	if (l == 1 && op->flags & PT_DEPOSIT && (deposit = pt_withdraw(pt)))
+	if (op->flags & PT_DEPOSIT && (deposit = pt_withdraw(pt)))
 		pt_deposit(dst, deposit);
 }
 

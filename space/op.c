@@ -67,6 +67,8 @@ void pt_op_flush_now(struct pt_op *op)
 
 		if (!space)
 			break;
+		if (!op->side[i].flush || !(space->flags & PT_SPACE_MMU))
+			continue;
 		op->flush.cookie = space->cookie;
 		/* Whoever else has a truly shared table is not known here. */
 		op->flush.kernel = space->flags & PT_SPACE_KERNEL || op->shared;
@@ -233,8 +235,10 @@ static void note_loaded_roots(struct pt_op *op)
 	for (unsigned i = 0; i < PT_SIDES; i++) {
 		const struct pt_format *f = op->side[0].space->format;
 
-		if (op->held_root[i] && f->flags & PT_FORMAT_LOADED_ROOT)
-			pt_op_flush(op, 0, (UINT64_C(1) << f->va_bits) - 1, f->levels - 1u, true);
+		if (!op->held_root[i] || !(f->flags & PT_FORMAT_LOADED_ROOT))
+			continue;
+		op->side[i].flush = true;
+		pt_op_flush(op, 0, (UINT64_C(1) << f->va_bits) - 1, f->levels - 1u, true);
 	}
 }
 

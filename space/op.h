@@ -21,6 +21,8 @@ struct pt_side {
 	uint32_t
 	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
 	uint32_t locks; /* where the space has one lock: how often the operation has taken it */
+	bool flush;     /* has changed what an MMU may keep. The first side always says so, a copy's
+			   target, which was empty, only where tables or runs gave way */
 };
 
 /* Tables of a level that one operation reserves at most: with them 64 GiB of entries of 8 bytes. */
@@ -75,7 +77,7 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->split_to = PT_MAX_LEVELS;
 	op->flush.leaves = 0;
 	op->flush.tables = 0;
-	op->side[0] = (struct pt_side){.space = space};
+	op->side[0] = (struct pt_side){.space = space, .flush = true};
 	op->side[1].space = NULL;
 	if (other)
 		op->side[1] = (struct pt_side){.space = other};

@@ -146,6 +146,7 @@ static struct ptdesc *split_leaf(struct pt_op *op, struct pt_side *side, struct 
 	if (!PT_DEFECT(58))
 		pt_op_hold_new(op, side, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
+	side->flush = true;
 	if (PF_BBM) {
 		old = take(op, entry, pf_busy(l));
 		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
@@ -194,6 +195,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	wrote(op, to, n);
 	pt_op_hold_new(op, side, pt);
 	pt_state_move(op->memory, pt, PT_PRIVATE, PT_LINKED);
+	side->flush = true;
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
 	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);

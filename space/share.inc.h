@@ -39,8 +39,8 @@ static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, st
 	if (!pf_is_table(e, 2))
 		return -PT_ENOENT;
 	*pt = lock_child(op, &q, parent, 2, va, e);
-	if (!*pt)
-		return -PT_ENOENT;
+	/* Only tables of level 0 are dead before they are unlinked. */
+	PT_ASSERT(op->memory, *pt, PT_STOP_BAD_STATE, parent);
 	return (*pt)->shared || leaves_only(op, *pt) ? 0 : -PT_ESPLIT;
 }
 

@@ -233,6 +233,7 @@ PF_HOT struct ptdesc *lock_child(struct pt_op *op, const struct survey *q, struc
 	pt_op_lock(op, q->side, child);
 	if (__builtin_expect(child->dead, 0)) {
 		pt_op_unlock(op, q->side, child);
+		q->side->flush = true;
 		unlink_child(op, parent, l, va, child);
 		return NULL;
 	}

@@ -109,6 +109,7 @@ static void cut_child(struct pt_op *op, struct pt_side *side, struct ptdesc *par
 {
 	put(op, entry_of(op->memory, parent, l, va), pf_empty(l));
 	parent->used--;
+	side->flush = true;
 	flush_below(op, va, l);
 	if (child->shared)
 		cut_shared(op, side, child, l - 1);
@@ -359,13 +360,13 @@ static int op_prune(struct pt_space *space, struct pt_range r, struct pt_range w
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;
-	int err;
 
 	pt_op_begin(&op, space, NULL, 0, NULL);
 	q.side = &op.side[0];
-	err = enter_range(&op, &q, r, space->levels - 1u, &pt, &l, &link);
-	if (!err)
-		prune_range(&op, pt, l, r, within);
+	pt = lock_cover(&op, q.side, r, space->levels - 1u, &link, &l);
+	survey(&op, &q, pt, l, r);
+	before_stores(&op);
+	prune_range(&op, pt, l, r, within);
 	pt_op_end(&op, harvest);
-	return err;
+	return 0;
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the library's code does to memory, counted as it does it. */
+#ifndef TESTS_COSTS_COUNT_H
+#define TESTS_COSTS_COUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct counts {
+	unsigned locked; /* exchanges and other atomic updates, anywhere */
+	unsigned loads;  /* of entries */
+	unsigned stores; /* to entries */
+};
+
+extern struct counts counts;
+
+/* Where entries are: tables lie in [start, start + size). */
+void count_tables_in(const void *start, size_t size);
+
+#endif
