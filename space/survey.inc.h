@@ -56,31 +56,63 @@ static inline bool leaf_fits(const struct pt_op *op, const struct survey *q, uns
 }
 
 /*
- * Counts a table of level l. Who needs more than an operation can reserve is told so at once, and
- * the survey ends: it is made with tables locked.
+ * Counts tables of level l. Who needs more than an operation can reserve is told so, and the survey
+ * ends.
  */
-static inline void count_table(struct pt_op *op, const struct survey *q, unsigned l)
+static inline void count_tables(struct pt_op *op, const struct survey *q, unsigned l, uint64_t n)
 {
-	if (++q->side->need[l] > PT_NEED_MAX)
+	if (n > PT_NEED_MAX - q->side->need[l])
 		op->err = -PT_ENOMEM;
+	else
+		q->side->need[l] += (uint32_t)n;
 }
 
-/* Counts the tables that an empty slot needs. */
+/* Entries of level l that a range has a part of. */
+static inline uint64_t slots_in(struct pt_range r, unsigned l)
+{
+	return (r.last >> pf_shift(l)) - (r.va >> pf_shift(l)) + 1;
+}
+
+/* Entries of level l that lie whole in a range. */
+static inline uint64_t whole_slots_in(struct pt_range r, unsigned l)
+{
+	uint64_t first = (r.va + slot_mask(l)) & ~slot_mask(l);
+
+	if (first < r.va || first > r.last || r.last - first < slot_mask(l))
+		return 0;
+	return ((r.last - first - slot_mask(l)) >> pf_shift(l)) + 1;
+}
+
+/* Entries of level l that lie in leaves of that level or above, of a range that is mapped anew. */
+static uint64_t slots_in_leaves(const struct pt_op *op, const struct survey *q, unsigned l,
+    struct pt_range r)
+{
+	unsigned leaf = l;
+
+	if (op->flags & PT_SMALL || q->source->list)
+		return 0;
+	while (leaf < PT_MAX_LEVELS && !(q->side->space->format->leaves >> leaf & 1))
+		leaf++;
+	if (leaf == PT_MAX_LEVELS || (source_pa(q->source, r.va) - r.va) & slot_mask(leaf))
+		return 0;
+	return whole_slots_in(r, leaf) << (pf_shift(leaf) - pf_shift(l));
+}
+
+/* Counts the tables that an empty slot needs: one below each entry that no leaf fills. */
 static void count_hole(struct pt_op *op, const struct survey *q, unsigned l, struct pt_range s)
 {
-	if (q->kind == SURVEY_POPULATE ? l <= q->floor : leaf_fits(op, q, l, s)) {
-		if (l == 1 && q->kind != SURVEY_POPULATE && op->flags & PT_DEPOSIT)
-			count_table(op, q, 0);
+	if (q->kind == SURVEY_POPULATE) {
+		for (unsigned k = q->floor; k < l; k++)
+			count_tables(op, q, k, slots_in(s, k + 1));
 		return;
 	}
-	count_table(op, q, l - 1);
-	if (l == 1 || (q->kind == SURVEY_POPULATE && l - 1 == q->floor))
-		return;
-	for_each_slot (l - 1, s, t) {
-		if (op->err)
-			return;
-		count_hole(op, q, l - 1, t);
-	}
+	for (unsigned k = 0; k < l; k++)
+		count_tables(op, q, k, slots_in(s, k + 1) - slots_in_leaves(op, q, k + 1, s));
+	/* And one for each leaf of level 1. */
+	if (op->flags & PT_DEPOSIT)
+		count_tables(op, q, 0,
+		    slots_in_leaves(op, q, 1, s) -
+			(slots_in_leaves(op, q, 2, s) << (pf_shift(2) - pf_shift(1))));
 }
 
 /* Must a leaf be taken apart for this operation. */
@@ -106,7 +138,7 @@ static void count_split(struct pt_op *op, struct survey *q, unsigned l, struct p
 {
 	op->prepare = true;
 	if (!count_deposit(q, l))
-		count_table(op, q, l - 1);
+		count_tables(op, q, l - 1, 1);
 	if (l == 1)
 		return;
 	for_each_slot (l - 1, s, t) {

@@ -239,6 +239,9 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 	for (size_t i = 0; level && i < n; i++) {
 		struct pt_entry_info info;
 
+		/* Most are empty, and one like another. */
+		if (i && memcmp(table + i * bytes, table + (i - 1) * bytes, bytes) == 0)
+			continue;
 		if (!pt_entry_decode(mmu->format, number(mmu, table + i * bytes), level, &info) &&
 		    info.kind == PT_ENTRY_TABLE &&
 		    find_written(mmu, space, info.pa.v, level - 1, base + i * slot_size(mmu, level),
@@ -252,8 +255,10 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 static void on_write(void *ctx, const void *address, size_t size)
 {
 	struct soft_mmu *mmu = ctx;
+	size_t offset = (size_t)((const char *)address - mmu->port->arena);
 
-	if (!(mmu->format->flags & PT_FORMAT_BBM))
+	if (!(mmu->format->flags & PT_FORMAT_BBM) ||
+	    memcmp(address, mmu->port->shadow + offset, size) == 0)
 		return;
 	for (unsigned i = 0; i < SOFT_MMU_SPACES; i++)
 		if (mmu->space[i] && mmu->space[i]->root)
