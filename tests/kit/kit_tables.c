@@ -240,6 +240,23 @@ static void test_deposits_of_leaves(struct kit *k)
 		}
 }
 
+/* A leaf that was mapped without a deposit takes no other's along. */
+static void test_deposits_stay(struct kit *k)
+{
+	uint64_t size = kit_slot(k, 1);
+	uint64_t far = kit_slot(k, 2);
+
+	if (!kit_is_leaf_level(k, 1) || kit_top(k) < 2) {
+		k->skipped = true;
+		return;
+	}
+	CHECK(k, pt_map(&k->a, VA(0), size, PA(0), k->rw, PT_DEPOSIT) == 0);
+	CHECK(k, pt_map(&k->a, VA(size), size, PA(size), k->rw, 0) == 0);
+	CHECK(k, pt_move(&k->a, VA(size), size, VA(far), 0) == 0);
+	CHECK(k, pt_unmap(&k->a, VA(0), size, PT_DEPOSIT, NULL) == 0);
+	CHECK(k, kit_tables(&k->a, 0) == 0 && kit_clear(k, &k->a));
+}
+
 /* Frames come in pieces of the buffer's size, and never before the flush. */
 static void test_full_buffer(struct kit *k)
 {
@@ -399,6 +416,7 @@ const struct kit_test kit_table_tests[] = {
 	{"tables kept", test_keep_tables},
 	{"deposits come back in order", test_deposits_in_order},
 	{"deposits of large leaves", test_deposits_of_leaves},
+	{"deposits stay where they are", test_deposits_stay},
 	{"a gather that fills up", test_full_buffer},
 	{"flushes", test_flushes},
 	{"unlinked tables are frozen until grace", test_frozen_until_grace},

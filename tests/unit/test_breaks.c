@@ -2,6 +2,7 @@
 /*
  * Break before make, where arm64 asks for it: an entry that an MMU may have in its TLB, or a table
  * that it may be walking, is gone when the flush comes, and what takes its place is not there yet.
+ * Where nobody asks for it, a flush waits until the locks are dropped.
  */
 #include <ptdesc/space.h>
 #include "tests/unit/core_kit.h"
@@ -16,6 +17,8 @@ struct world {
 	struct pt_space b;
 	const uint64_t *watched;
 	unsigned gone; /* flushes that came while no MMU could use the entry */
+	const struct ptdesc *table;
+	unsigned locked; /* flushes that came while the table's lock was held */
 };
 
 static void on_flush(void *ctx, const struct pt_flush *request)
@@ -24,6 +27,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 
 	(void)request;
 	w->gone += w->watched && !(*w->watched & 1);
+	w->locked += w->table && w->table->lock != 0;
 }
 
 static void with_flush(struct pt_port *port)
@@ -36,14 +40,14 @@ static void must(int error)
 	assert_int_equal(error, 0);
 }
 
-static void open_world(struct world *w)
+static void open_world(struct world *w, const struct pt_format *format)
 {
 	struct pt_config config = kit_config();
 
 	memset(w, 0, sizeof(*w));
 	kit_open(&w->kit, &config, with_flush);
-	must(pt_space_init(&w->a, w->kit.memory, &pt_format_arm64_4k_48, PT_SPACE_MMU, NULL));
-	must(pt_space_init(&w->b, w->kit.memory, &pt_format_arm64_4k_48, PT_SPACE_MMU, NULL));
+	must(pt_space_init(&w->a, w->kit.memory, format, PT_SPACE_MMU, NULL));
+	must(pt_space_init(&w->b, w->kit.memory, format, PT_SPACE_MMU, NULL));
 }
 
 static void close_world(struct world *w)
@@ -76,7 +80,7 @@ static void test_run(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w);
+	open_world(&w, &pt_format_arm64_4k_48);
 	must(pt_map(&w.a, pt_make_va(0), 16 * PAGE, pt_make_pa(0), RW, 0));
 	watch(&w, &w.a, PAGE, 0);
 	must(pt_unmap(&w.a, pt_make_va(0), PAGE, 0, NULL));
@@ -91,7 +95,7 @@ static void test_copy_over_a_table(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w);
+	open_world(&w, &pt_format_arm64_4k_48);
 	must(pt_map(&w.a, pt_make_va(LARGE), LARGE, pt_make_pa(LARGE), RW, 0));
 	must(pt_populate(&w.b, pt_make_va(LARGE), PAGE, 0, 0));
 	watch(&w, &w.b, LARGE, 1);
@@ -107,7 +111,7 @@ static void test_move_a_table(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w);
+	open_world(&w, &pt_format_arm64_4k_48);
 	must(pt_map(&w.a, pt_make_va(0), LARGE, pt_make_pa(0), RW, PT_SMALL));
 	watch(&w, &w.a, LARGE, 1);
 	must(pt_move(&w.a, pt_make_va(0), LARGE, pt_make_va(LARGE), 0));
@@ -116,12 +120,36 @@ static void test_move_a_table(void **state)
 	close_world(&w);
 }
 
+/* A leaf table that was emptied, and is unlinked under its parent's lock. */
+static void last_pages(const struct pt_format *format, bool under_lock)
+{
+	struct world w;
+
+	open_world(&w, format);
+	must(pt_map(&w.a, pt_make_va(0), 2 * PAGE, pt_make_pa(0), RW, 0));
+	watch(&w, &w.a, 0, 1);
+	w.table = ptdesc_from_pa(w.kit.memory, kit_phys(&w.kit, w.watched));
+	must(pt_unmap(&w.a, pt_make_va(0), 2 * PAGE, 0, NULL));
+	assert_int_equal(*w.watched & 1, 0);
+	assert_int_equal(w.locked, under_lock);
+	w.table = NULL;
+	close_world(&w);
+}
+
+static void test_last_pages(void **state)
+{
+	(void)state;
+	last_pages(&pt_format_arm64_4k_48, true);
+	last_pages(&pt_format_x86_64, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run),
 		cmocka_unit_test(test_copy_over_a_table),
 		cmocka_unit_test(test_move_a_table),
+		cmocka_unit_test(test_last_pages),
 	};
 
 	return KIT_RUN("breaks", tests);
