@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What calls cost, counted: exchanges, accesses to entries, tables, flushes, waits. The counts are
- * the same on every machine, and costs.tsv has them; one that grew is a call that became slower,
- * one that shrank a row to be written anew.
+ * What calls cost, counted: exchanges, accesses to tables, tables asked for, flushes, waits. The
+ * counts are the same on every machine, and costs.tsv has them; one that grew is a call that became
+ * slower, one that shrank a row to be written anew.
  *
  *   costs         compares
  *   costs FILE    writes FILE instead
@@ -84,7 +84,7 @@ static void open_world(const struct machine *m)
 	kit_open(&kit, &config, adjust);
 	must(pt_space_init(&a, kit.memory, m->format, m->flags, NULL));
 	must(pt_space_init(&b, kit.memory, m->format, m->flags, NULL));
-	count_tables_in(kit.arena, kit.sections * kit.frames * PAGE);
+	count_frames_in(kit.arena, kit.sections * kit.frames * PAGE);
 }
 
 static void close_world(void)
@@ -532,9 +532,11 @@ static void prepare(void)
 		(void)fputs(
 		    "# SPDX-License-Identifier: MIT OR Apache-2.0\n"
 		    "# What calls cost; tests/costs/costs writes it. locked: atomic updates;\n"
-		    "# loads, stores: of entries; pins: to a CPU, as for each table taken or\n"
-		    "# given back; tables: made; flushes, those among them that walk caches are\n"
-		    "# told of; waits: for grace periods.\n"
+		    "# loads, stores: of tables and descriptors; pins: to a CPU, as for each "
+		    "table\n"
+		    "# taken or given back; tables: made; flushes, and how many of them walk "
+		    "caches\n"
+		    "# are told of; waits: for grace periods.\n"
 		    "# machine\tcall\tresult\tlocked\tloads\tstores\tpins\ttables\tflushes\t"
 		    "walks\twaits\n",
 		    table);

@@ -11,28 +11,28 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 struct counts counts;
-static uintptr_t tables;
-static size_t tables_size;
+static uintptr_t frames;
+static size_t frames_size;
 
-void count_tables_in(const void *start, size_t size)
+void count_frames_in(const void *start, size_t size)
 {
-	tables = (uintptr_t)start;
-	tables_size = size;
+	frames = (uintptr_t)start;
+	frames_size = size;
 }
 
-static inline bool is_entry(const volatile void *at)
+static inline bool in_frames(const volatile void *at)
 {
-	return (uintptr_t)at - tables < tables_size;
+	return (uintptr_t)at - frames < frames_size;
 }
 
 static inline void load(const volatile void *at)
 {
-	counts.loads += is_entry(at);
+	counts.loads += in_frames(at);
 }
 
 static inline void store(const volatile void *at)
 {
-	counts.stores += is_entry(at);
+	counts.stores += in_frames(at);
 }
 
 void __tsan_init(void)

@@ -8,13 +8,13 @@
 
 struct counts {
 	unsigned locked; /* exchanges and other atomic updates, anywhere */
-	unsigned loads;  /* of entries */
-	unsigned stores; /* to entries */
+	unsigned loads;  /* of tables and descriptors */
+	unsigned stores; /* to them */
 };
 
 extern struct counts counts;
 
-/* Where entries are: tables lie in [start, start + size). */
-void count_tables_in(const void *start, size_t size);
+/* Tables and descriptors lie in [start, start + size). */
+void count_frames_in(const void *start, size_t size);
 
 #endif
