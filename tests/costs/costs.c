@@ -169,6 +169,13 @@ static void a_table_and_a_mapped_target(void)
 	map(&b, LARGE, PAGE, RW, PT_SMALL);
 }
 
+/* Two below each of two tables of level 1. */
+static void tables_over_a_border(void)
+{
+	map(&a, GIANT - 2 * LARGE, 4 * LARGE, RW, PT_SMALL);
+	must(pt_populate(&b, pt_make_va(GIANT - 2 * LARGE), 4 * LARGE, 0, 0));
+}
+
 static void an_empty_table(void)
 {
 	must(pt_populate(&a, pt_make_va(0), PAGE, 0, 0));
@@ -199,7 +206,7 @@ static void shared_pages(void)
 
 static void large_leaves(void)
 {
-	map(&a, GIANT + LARGE, 8 * LARGE, RW, 0);
+	map(&a, GIANT + 16 * LARGE, 16 * LARGE, RW, 0);
 }
 
 static void a_shared_table(void)
@@ -297,7 +304,7 @@ static int age_large_leaves(void)
 {
 	uint64_t young;
 
-	return pt_age(&a, pt_make_va(GIANT + LARGE), 8 * LARGE, &young);
+	return pt_age(&a, pt_make_va(GIANT + 16 * LARGE), 16 * LARGE, &young);
 }
 
 static int copy_page(void)
@@ -318,6 +325,16 @@ static int fork_tables(void)
 static int share_pages(void)
 {
 	return pt_copy(&b, &a, pt_make_va(0), LARGE, PT_COW | PT_SHARE);
+}
+
+static int copy_over_border(void)
+{
+	return pt_copy(&b, &a, pt_make_va(GIANT - 2 * LARGE), 4 * LARGE, PT_COW);
+}
+
+static int fork_large(void)
+{
+	return pt_copy(&b, &a, pt_make_va(LARGE), LARGE, PT_COW);
 }
 
 static int copy_large(void)
@@ -342,7 +359,7 @@ static int move_onto_pages(void)
 
 static int move_shared(void)
 {
-	return pt_move(&a, pt_make_va(GIANT + LARGE), LARGE, pt_make_va(0), 0);
+	return pt_move(&a, pt_make_va(GIANT + 16 * LARGE), LARGE, pt_make_va(2 * GIANT), 0);
 }
 
 static int split_large(void)
@@ -365,9 +382,15 @@ static int share_table(void)
 	return pt_share_table(&b, &a, pt_make_va(GIANT), 0);
 }
 
+static int share_table_back(void)
+{
+	return pt_share_table(&a, &b, pt_make_va(GIANT), 0);
+}
+
 static int remove_section(void)
 {
-	return pt_section_remove(kit.memory, KIT_FIRST_PFN);
+	/* The section that was added last is used first. */
+	return pt_section_remove(kit.memory, KIT_FIRST_PFN + (1u << kit.config.section_shift));
 }
 
 static int take_frames(void)
@@ -426,6 +449,9 @@ static const struct row {
 		fork_tables},
 	{"copy: a table to be shared", a_table, share_pages},
 	{"copy: a table of read-only pages to be shared", many_read_only, share_pages},
+	{"copy: tables over a border", tables_over_a_border, copy_over_border},
+	{"copy: a large leaf over an empty table, copy on write", a_large_leaf_and_an_empty_table,
+		fork_large},
 	{"copy: a large leaf over an empty table", a_large_leaf_and_an_empty_table, copy_large},
 	{"move: many pages", many_pages, move_many},
 	{"move: many marked pages", many_marked, move_many},
@@ -440,6 +466,7 @@ static const struct row {
 	{"prune: over a shared table", a_shared_table, prune},
 	{"share_table", large_leaves, share_table},
 	{"share_table: nothing there", a_taken_target_and_no_source, share_table},
+	{"share_table: nothing there, and no way to the target", nothing, share_table_back},
 	{"share_table: the target taken", a_taken_target, share_table},
 	{"section_remove: tables in it", a_page, remove_section},
 	{"a frame and back", nothing, take_frame},

@@ -221,6 +221,22 @@ static void entry_written(struct soft_mmu *mmu, const struct pt_space *space, ui
 	}
 }
 
+/* Does entry i of a table point to another, at pa. Most are empty, and one like another. */
+static bool is_table(const struct soft_mmu *mmu, const unsigned char *table, size_t i,
+    unsigned level, uint64_t *pa)
+{
+	size_t bytes = mmu->format->entry_bytes;
+	const unsigned char *entry = table + i * bytes;
+	struct pt_entry_info info;
+
+	if ((i && memcmp(entry, entry - bytes, bytes) == 0) ||
+	    pt_entry_decode(mmu->format, number(mmu, entry), level, &info) ||
+	    info.kind != PT_ENTRY_TABLE)
+		return false;
+	*pa = info.pa.v;
+	return true;
+}
+
 /* Looks for a table that holds [at, at + size) below the table at pa; true: found. */
 static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uint64_t pa,
     unsigned level, uint64_t base, const unsigned char *at, size_t size)
@@ -228,6 +244,7 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 	const unsigned char *table = test_port_virt(mmu->port, pa);
 	size_t bytes = mmu->format->entry_bytes;
 	size_t n = (size_t)1 << mmu->format->bits[level];
+	uint64_t child;
 
 	if (at >= table && at < table + n * bytes) {
 		for (size_t i = (size_t)(at - table) / bytes;
@@ -236,18 +253,11 @@ static bool find_written(struct soft_mmu *mmu, const struct pt_space *space, uin
 			    table + i * bytes);
 		return true;
 	}
-	for (size_t i = 0; level && i < n; i++) {
-		struct pt_entry_info info;
-
-		/* Most are empty, and one like another. */
-		if (i && memcmp(table + i * bytes, table + (i - 1) * bytes, bytes) == 0)
-			continue;
-		if (!pt_entry_decode(mmu->format, number(mmu, table + i * bytes), level, &info) &&
-		    info.kind == PT_ENTRY_TABLE &&
-		    find_written(mmu, space, info.pa.v, level - 1, base + i * slot_size(mmu, level),
-			at, size))
+	for (size_t i = 0; level && i < n; i++)
+		if (is_table(mmu, table, i, level, &child) &&
+		    find_written(mmu, space, child, level - 1, base + i * slot_size(mmu, level), at,
+			size))
 			return true;
-	}
 	return false;
 }
 
