@@ -151,6 +151,7 @@ static uint64_t batches_poll(struct pt_memory *memory)
 
 		if (!memory->port.grace_done(memory->port.ctx, cookie) && !PT_DEFECT(63))
 			break;
+		/* Perhaps on another CPU by now, which has another batch, or none. */
 		oldest_take(memory, cookie, &batch);
 		tables += batch_free(memory, &batch);
 	}

@@ -91,13 +91,8 @@ static inline unsigned whole_level(const struct pt_space *space, struct pt_range
 {
 	unsigned l = 0;
 
-	while (l + 1 < space->levels) {
-		uint64_t first = (r.va + slot_mask(l + 1)) & ~slot_mask(l + 1);
-
-		if (first < r.va || first > r.last || r.last - first < slot_mask(l + 1))
-			break;
+	while (l + 1 < space->levels && whole_slots_in(r, l + 1))
 		l++;
-	}
 	return l;
 }
 

@@ -30,6 +30,22 @@ static inline bool is_whole(struct pt_range r, unsigned l)
 	return !(r.va & slot_mask(l)) && (r.last & slot_mask(l)) == slot_mask(l);
 }
 
+/* Entries of level l that a range has a part of. */
+static inline uint64_t slots_in(struct pt_range r, unsigned l)
+{
+	return (r.last >> pf_shift(l)) - (r.va >> pf_shift(l)) + 1;
+}
+
+/* Entries of level l that lie whole in a range. */
+static inline uint64_t whole_slots_in(struct pt_range r, unsigned l)
+{
+	uint64_t first = (r.va + slot_mask(l)) & ~slot_mask(l);
+
+	if (first < r.va || first > r.last || r.last - first < slot_mask(l))
+		return 0;
+	return ((r.last - first - slot_mask(l)) >> pf_shift(l)) + 1;
+}
+
 /* The part of a range that lies in the entry of its first address. */
 static inline struct pt_range first_slot(unsigned l, struct pt_range r)
 {

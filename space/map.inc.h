@@ -182,7 +182,7 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 	pf_entry e;
 
 	/* All of a run that is replaced goes at once, not entry by entry. */
-	if (pf_run(old, l)) {
+	if (pf_is_leaf(old, l) && pf_run(old, l)) {
 		break_run(op, pt, l, s.va);
 		old = pf_load_locked(entry);
 	}

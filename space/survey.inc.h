@@ -67,22 +67,6 @@ static inline void count_tables(struct pt_op *op, const struct survey *q, unsign
 		q->side->need[l] += (uint32_t)n;
 }
 
-/* Entries of level l that a range has a part of. */
-static inline uint64_t slots_in(struct pt_range r, unsigned l)
-{
-	return (r.last >> pf_shift(l)) - (r.va >> pf_shift(l)) + 1;
-}
-
-/* Entries of level l that lie whole in a range. */
-static inline uint64_t whole_slots_in(struct pt_range r, unsigned l)
-{
-	uint64_t first = (r.va + slot_mask(l)) & ~slot_mask(l);
-
-	if (first < r.va || first > r.last || r.last - first < slot_mask(l))
-		return 0;
-	return ((r.last - first - slot_mask(l)) >> pf_shift(l)) + 1;
-}
-
 /* Entries of level l that lie in leaves of that level or above, of a range that is mapped anew. */
 static uint64_t slots_in_leaves(const struct pt_op *op, const struct survey *q, unsigned l,
     struct pt_range r)
