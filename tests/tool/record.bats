@@ -305,19 +305,15 @@ started()
 	lawful
 }
 
-# tiny_rings COMMAND...: as another user, for whom perf may lock next to no memory. The limit is the
-# machine's, and another suite may be here as well.
+# tiny_rings COMMAND...: as another user, for whom perf may lock next to no memory.
 tiny_rings()
 {
 	local limit=/proc/sys/kernel/perf_event_mlock_kb before
-	exec 7<"$BATS_TEST_FILENAME"
-	flock 7
 	before=$(<"$limit")
 	echo 8 >"$limit"
 	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
-		prlimit --memlock=0 "$@" 7<&-
+		prlimit --memlock=0 "$@"
 	echo "$before" >"$limit"
-	exec 7<&-
 	is 0 "$status"
 }
 
