@@ -3,6 +3,7 @@
 #ifndef PORT_EXPLORE_INSIDE_H
 #define PORT_EXPLORE_INSIDE_H
 
+#include "port/explore/atomic_kind.h"
 #include "port/explore/explore.h"
 
 #define GRANULE  8u /* bytes; what conflicts is kept for each */
@@ -40,9 +41,6 @@ extern struct explore explore;
 
 /* Memory orders as the compiler hands them to the callbacks. */
 enum { ORDER_RELAXED, ORDER_CONSUME, ORDER_ACQUIRE, ORDER_RELEASE, ORDER_ACQ_REL, ORDER_SEQ_CST };
-
-/* An atomic access. */
-enum atomic_kind { ATOMIC_LOAD, ATOMIC_STORE, ATOMIC_UPDATE };
 
 /* A decision before an access that conflicts; in a replay before each, and told. sched.c */
 void explore_point(void);

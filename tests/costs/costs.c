@@ -290,6 +290,41 @@ static int unmap_large(void)
 	return unmap(0, LARGE);
 }
 
+static int map_list(void)
+{
+	pt_pa pas[64];
+
+	for (uint64_t i = 0; i < 64; i++)
+		pas[i] = pt_make_pa(2 * i * PAGE);
+	return pt_map_list(&a, pt_make_va(64 * PAGE), pas, 64, RW, 0);
+}
+
+static int translate_page(void)
+{
+	struct pt_translation t;
+
+	return pt_translate(&a, pt_make_va(0), &t);
+}
+
+static int walk_piece(void *ctx, const struct pt_piece *piece)
+{
+	(void)ctx;
+	(void)piece;
+	return 0;
+}
+
+static int walk_large(void)
+{
+	return pt_walk(&a, pt_make_va(0), LARGE, walk_piece, NULL);
+}
+
+static int clean_many(void)
+{
+	uint64_t bytes;
+
+	return pt_dirty(&a, pt_make_va(0), 64 * PAGE, NULL, NULL, &bytes);
+}
+
 static int protect_many(void)
 {
 	return pt_protect(&a, pt_make_va(0), 64 * PAGE, RO, 0);
@@ -421,6 +456,7 @@ static const struct row {
 	{"map: a page beside others", a_page, map_page},
 	{"map: a page that is mapped", a_page, map_first_page},
 	{"map: a large leaf", nothing, map_large},
+	{"map_list: many pages beside others", a_page, map_list},
 	{"map_replace: a page", a_page, replace_page},
 	{"map_replace: a table and a part of a leaf", a_table_between_large_leaves, replace_parts},
 	{"unmap: a page that is not mapped", an_empty_table, unmap_page},
@@ -438,6 +474,9 @@ static const struct row {
 	{"protect: many pages", many_pages, protect_many},
 	{"protect: many marked pages", many_marked, protect_many},
 	{"protect: a table of pages", a_table, protect_large},
+	{"translate: a page", a_page, translate_page},
+	{"walk: a table", a_table, walk_large},
+	{"dirty: many marked pages", many_marked, clean_many},
 	{"age: large leaves", large_leaves, age_large_leaves},
 	{"copy: a page that is not mapped", an_empty_table, copy_page},
 	{"copy: many pages, copy on write", many_pages, fork_many},

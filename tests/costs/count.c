@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/*
- * The callbacks that the compiler puts into code compiled with -fsanitize=thread, in place of that
- * sanitizer's runtime. There is one thread: plain operations do what an atomic one must.
- */
+/* What the callbacks of gcc's -fsanitize=thread do here: count. */
 #include "tests/costs/count.h"
 
 #include <stdbool.h>
 
-/* The names are the compiler's, and no header has them. */
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#include "port/explore/atomic_kind.h"
 
 struct counts counts;
 static uintptr_t frames;
@@ -20,126 +16,42 @@ void count_frames_in(const void *start, size_t size)
 	frames_size = size;
 }
 
-static inline bool in_frames(const volatile void *at)
+static void plain(const volatile void *at, size_t size, bool write, const void *pc)
 {
-	return (uintptr_t)at - frames < frames_size;
-}
+	bool counted = (uintptr_t)at - frames < frames_size;
 
-static inline void load(const volatile void *at)
-{
-	counts.loads += in_frames(at);
-}
-
-static inline void store(const volatile void *at)
-{
-	counts.stores += in_frames(at);
-}
-
-void __tsan_init(void)
-{
-}
-
-void __tsan_func_entry(void *pc)
-{
+	(void)size;
 	(void)pc;
+	counts.loads += counted && !write;
+	counts.stores += counted && write;
 }
 
-void __tsan_func_exit(void)
+static void range(const void *at, size_t size, bool write, const void *pc)
 {
+	plain(at, size, write, pc);
 }
 
-#define PLAIN(size)                                                                                \
-	void __tsan_read##size(void *at)                                                           \
-	{                                                                                          \
-		load(at);                                                                          \
-	}                                                                                          \
-	void __tsan_write##size(void *at)                                                          \
-	{                                                                                          \
-		store(at);                                                                         \
-	}                                                                                          \
-	void __tsan_unaligned_read##size(void *at)                                                 \
-	{                                                                                          \
-		load(at);                                                                          \
-	}                                                                                          \
-	void __tsan_unaligned_write##size(void *at)                                                \
-	{                                                                                          \
-		store(at);                                                                         \
-	}
-
-PLAIN(1)
-PLAIN(2)
-PLAIN(4)
-PLAIN(8)
-PLAIN(16)
-
-void __tsan_read_range(void *at, unsigned long size)
+static bool before(const volatile void *at, size_t size, enum atomic_kind kind, const void *pc)
 {
+	if (kind == ATOMIC_UPDATE)
+		counts.locked++;
+	else
+		plain(at, size, kind == ATOMIC_STORE, pc);
+	return false;
+}
+
+static void after(bool tell, const volatile void *at, size_t size, enum atomic_kind kind, int order)
+{
+	(void)tell;
+	(void)at;
 	(void)size;
-	load(at);
+	(void)kind;
+	(void)order;
 }
 
-void __tsan_write_range(void *at, unsigned long size)
-{
-	(void)size;
-	store(at);
-}
-
-#define UPDATE(bits, type, name, becomes)                                                          \
-	type __tsan_atomic##bits##_##name(volatile type *at, type v, int order)                    \
-	{                                                                                          \
-		type old = *at;                                                                    \
-                                                                                                   \
-		(void)order;                                                                       \
-		counts.locked++;                                                                   \
-		*at = (type)(becomes);                                                             \
-		return old;                                                                        \
-	}
-
-#define ATOMIC(bits, type)                                                                         \
-	type __tsan_atomic##bits##_load(const volatile type *at, int order)                        \
-	{                                                                                          \
-		(void)order;                                                                       \
-		load(at);                                                                          \
-		return *at;                                                                        \
-	}                                                                                          \
-	void __tsan_atomic##bits##_store(volatile type *at, type v, int order)                     \
-	{                                                                                          \
-		(void)order;                                                                       \
-		store(at);                                                                         \
-		*at = v;                                                                           \
-	}                                                                                          \
-	UPDATE(bits, type, exchange, v)                                                            \
-	UPDATE(bits, type, fetch_add, old + v)                                                     \
-	UPDATE(bits, type, fetch_sub, old - v)                                                     \
-	UPDATE(bits, type, fetch_and, old &v)                                                      \
-	UPDATE(bits, type, fetch_or, old | v)                                                      \
-	bool __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,      \
-	    type v, int order, int failure)                                                        \
-	{                                                                                          \
-		type old = *at;                                                                    \
-                                                                                                   \
-		(void)order;                                                                       \
-		(void)failure;                                                                     \
-		counts.locked++;                                                                   \
-		if (old == *expected) {                                                            \
-			*at = v;                                                                   \
-			return true;                                                               \
-		}                                                                                  \
-		*expected = old;                                                                   \
-		return false;                                                                      \
-	}
-
-ATOMIC(8, uint8_t)
-ATOMIC(16, uint16_t)
-ATOMIC(32, uint32_t)
-ATOMIC(64, uint64_t)
-
-void __tsan_atomic_thread_fence(int order)
+static void fence(int order)
 {
 	(void)order;
 }
 
-void __tsan_atomic_signal_fence(int order)
-{
-	(void)order;
-}
+#include "port/explore/callbacks.inc.h"
