@@ -44,17 +44,6 @@ static inline uint64_t source_pa(const struct pt_map_source *source, uint64_t va
 	return source->pa + (va - source->va);
 }
 
-/* Can this slot be mapped by one leaf of level l. */
-static inline bool leaf_fits(const struct pt_op *op, const struct survey *q, unsigned l,
-    struct pt_range s)
-{
-	if (!l)
-		return true;
-	if (op->flags & PT_SMALL || q->source->list || !(q->side->space->format->leaves >> l & 1))
-		return false;
-	return is_whole(s, l) && !(source_pa(q->source, s.va) & slot_mask(l));
-}
-
 /*
  * Counts tables of level l. Who needs more than an operation can reserve is told so, and the survey
  * ends.
@@ -80,6 +69,13 @@ static uint64_t slots_in_leaves(const struct pt_op *op, const struct survey *q, 
 	if (leaf == PT_MAX_LEVELS || (source_pa(q->source, r.va) - r.va) & slot_mask(leaf))
 		return 0;
 	return whole_slots_in(r, leaf) << (pf_shift(leaf) - pf_shift(l));
+}
+
+/* Can this slot be mapped by one leaf of level l. */
+static inline bool leaf_fits(const struct pt_op *op, const struct survey *q, unsigned l,
+    struct pt_range s)
+{
+	return !l || slots_in_leaves(op, q, l, s);
 }
 
 /* Counts the tables that an empty slot needs: one below each entry that no leaf fills. */
