@@ -22,7 +22,7 @@ struct pt_side {
 	    need[PT_MAX_LEVELS]; /* counted under the locks; more than spares: start again (8) */
 	uint32_t locks; /* where the space has one lock: how often the operation has taken it */
 	bool flush;     /* has changed what an MMU may keep. The first side always says so, a copy's
-			   target, which was empty, only where tables or runs gave way */
+			   target, which was empty, only where something gave way */
 };
 
 /* Tables of a level that one operation reserves at most: with them 64 GiB of entries of 8 bytes. */
