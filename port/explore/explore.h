@@ -9,6 +9,8 @@
  * (race.c). Where no other fiber has an access that conflicts, in any execution of the scenario,
  * nothing is decided: a switch there does what the same switch before the next conflict does. Which
  * places conflict is learnt; when a new one is found the scenario begins anew.
+ *
+ * Of the schedules left, those that repeat another are not run to their end (sched.c, unmet_mask).
  */
 #ifndef PORT_EXPLORE_EXPLORE_H
 #define PORT_EXPLORE_EXPLORE_H
@@ -39,6 +41,7 @@ struct explore_config {
 	unsigned fibers;
 	unsigned bound;               /* preemptions in one execution */
 	bool plain;                   /* decide before plain accesses too */
+	bool every;                   /* also what only repeats another execution */
 	void (*body)(unsigned fiber); /* what a fiber does */
 	void (*before)(void);         /* what main does before each execution; or NULL */
 	/* Says what lies at an address of the block, for people; or NULL. Main calls it. */
@@ -84,11 +87,11 @@ const char *explore_run(void);
 bool explore_next(void);
 
 /*
- * Was there a conflict in the last execution that is new: what came before it was not looked at, so
- * that nothing it shows is to be trusted. The next one begins the scenario anew, and comes by
- * again.
+ * Is what the last execution shows to be judged. Not if there was a conflict in it that is new:
+ * what came before it was not looked at; the next one begins the scenario anew, and comes by again.
+ * Nor if it was left since it would have gone on as an earlier one did.
  */
-bool explore_begins_anew(void);
+bool explore_counts(void);
 
 /* Does the execution of a schedule, telling each access that conflicts; what explore_run says. */
 const char *explore_replay(const struct explore_schedule *schedule, bool tell);
@@ -110,6 +113,12 @@ uint64_t explore_time(void);
 
 /* An access by an MMU, to an entry. */
 void explore_mmu_access(const void *entry, size_t size, bool write);
+
+/*
+ * The current fiber does what may have to do with any access of another, whatever the addresses. A
+ * watcher calls it who keeps something of what it is told.
+ */
+void explore_meet_all(void);
 
 /* What is done to TLBs, or asked of them: a flush comes before or after it. */
 void explore_sync_flush(bool write);

@@ -17,11 +17,21 @@ struct granule {
 	uint8_t unit; /* bytes of its smallest access, which race.c keeps clocks for; 0: none */
 };
 
+/* The access that a fiber was preempted before: granules. */
+struct held {
+	uint32_t first;
+	uint32_t last;
+	bool write;
+	bool unmet; /* nobody has made one since that conflicts */
+};
+
 struct explore {
 	struct explore_config config;
 	unsigned current;
 	unsigned preemptions;
 	bool restart; /* a new conflict or unit: what was explored so far saw too little */
+	bool repeats; /* the rest would be as that of an earlier execution */
+	struct held held[EXPLORE_FIBERS];
 	bool replay;
 	bool tell;
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */
@@ -43,7 +53,7 @@ extern struct explore explore;
 enum { ORDER_RELAXED, ORDER_CONSUME, ORDER_ACQUIRE, ORDER_RELEASE, ORDER_ACQ_REL, ORDER_SEQ_CST };
 
 /* A decision before an access that conflicts; in a replay before each, and told. sched.c */
-void explore_point(void);
+void explore_point(const struct held *access);
 void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
@@ -116,6 +126,25 @@ static inline bool note_access(size_t offset, size_t size, bool write)
 	return found;
 }
 
+static inline struct held held_of(size_t offset, size_t size, bool write)
+{
+	return (struct held){(uint32_t)(offset / GRANULE),
+		(uint32_t)((offset + size - 1) / GRANULE), write, true};
+}
+
+/* The current fiber makes an access: who was preempted before one that conflicts has met another's.
+ */
+static inline void meet(const struct held *access)
+{
+	for (unsigned f = 0; f < explore.config.fibers; f++) {
+		struct held *held = &explore.held[f];
+
+		if ((access->write || held->write) && access->first <= held->last &&
+		    held->first <= access->last)
+			held->unmet = false;
+	}
+}
+
 /* The address of an offset of the block that is physical memory and watched; 0: it is not. */
 static inline uint64_t watched(size_t offset)
 {
@@ -163,8 +192,13 @@ static inline bool before_access(size_t offset, size_t size, bool write, bool de
 	conflict = note_access(offset, size, write);
 	if (conflict && explore.tell)
 		explore_tell(offset, size, what, pc);
-	if (conflict && decide && !explore.replay)
-		explore_point();
+	if (conflict && !explore.replay) {
+		struct held access = held_of(offset, size, write);
+
+		if (decide)
+			explore_point(&access);
+		meet(&access);
+	}
 	if (write)
 		tell_watcher(offset, size);
 	return conflict;

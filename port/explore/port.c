@@ -158,6 +158,7 @@ static void grace_wait(void *ctx, uint64_t cookie)
 void explore_sync_flush(bool write)
 {
 	explore_sync(&state()->flush, write);
+	explore_meet_all();
 }
 
 static void flush(void *ctx, const struct pt_flush *request)

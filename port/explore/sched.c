@@ -128,6 +128,29 @@ static unsigned runnable_mask(void)
 	return mask;
 }
 
+/*
+ * Who was preempted before an access that nobody has made a conflicting one since. Whoever goes on
+ * so does what it does when it makes that access first and is preempted before its next instead, or
+ * not at all; and that has been explored. What watchers keep is not told by addresses: there all
+ * count.
+ */
+static unsigned unmet_mask(void)
+{
+	unsigned mask = 0;
+
+	if (explore.config.every)
+		return 0;
+	for (unsigned f = 0; f < explore.config.fibers; f++)
+		mask |= explore.held[f].unmet ? 1u << f : 0;
+	return mask;
+}
+
+void explore_meet_all(void)
+{
+	for (unsigned f = 0; f < explore.config.fibers; f++)
+		explore.held[f].unmet = false;
+}
+
 static unsigned nth_of(unsigned mask, unsigned n)
 {
 	while (n--)
@@ -193,6 +216,11 @@ static void yield(void)
 	explore.count[explore.current]++;
 	if (!mask)
 		explore_fail("deadlock: nobody can go on", NULL);
+	mask &= ~unmet_mask();
+	if (!mask) {
+		explore.repeats = true;
+		leave();
+	}
 	if (explore.replay)
 		to = given_switch();
 	if (!runnable(to))
@@ -202,8 +230,9 @@ static void yield(void)
 	switch_to(to);
 }
 
-void explore_point(void)
+void explore_point(const struct held *access)
 {
+	struct held *held = &explore.held[explore.current];
 	unsigned others;
 	unsigned choice;
 
@@ -211,14 +240,16 @@ void explore_point(void)
 		explore_fail("livelock", NULL);
 	if (explore.preemptions == explore.config.bound)
 		return;
-	others = runnable_mask() & ~(1u << explore.current);
+	others = runnable_mask() & ~unmet_mask() & ~(1u << explore.current);
 	if (!others)
 		return;
 	choice = decide(1 + (unsigned)__builtin_popcount(others));
 	if (!choice)
 		return;
 	explore.preemptions++;
+	*held = *access;
 	switch_to(nth_of(others, choice - 1));
+	held->unmet = false;
 }
 
 /* One line of a replay: where in the source it is, by the tool that knows. */
@@ -272,6 +303,7 @@ void explore_sync(const void *word, bool write)
 
 void explore_mmu_access(const void *entry, size_t size, bool write)
 {
+	explore_meet_all();
 	(void)before_access(block_offset(entry), size, write, true,
 	    write ? "MMU writes" : "MMU reads", NULL);
 }
@@ -291,6 +323,8 @@ void explore_wait(bool (*ready)(const void *address, uint64_t value), const void
 			explore_fail("main waits for ever", address);
 		return;
 	}
+	/* What it waits for may be what others make an access after. */
+	explore_meet_all();
 	w->ready = ready;
 	w->address = address;
 	w->value = value;
@@ -353,6 +387,8 @@ const char *explore_run(void)
 	explore.time = 0;
 	explore.failure = NULL;
 	explore.restart = false;
+	explore.repeats = false;
+	memset(explore.held, 0, sizeof(explore.held));
 	memset(explore.count, 0, sizeof(explore.count));
 	memset(waiting, 0, sizeof(waiting));
 	race_begin(explore.config.fibers);
@@ -367,9 +403,9 @@ const char *explore_run(void)
 	return explore_failure();
 }
 
-bool explore_begins_anew(void)
+bool explore_counts(void)
 {
-	return explore.restart;
+	return !explore.restart && !explore.repeats;
 }
 
 bool explore_next(void)

@@ -21,6 +21,21 @@ explore()
 	"$explorer" "$@" || echo "not ok - explore $*"
 }
 
+# ends ARG...: the different ways in which what is explored ends.
+ends()
+{
+	"$explorer" "$@" | sed -n 's/^# in all: .* \([0-9]*\) ends, races 0, violations 0,.*/\1/p'
+}
+
+# Schedules that repeat another are left out: all others are there.
+no_end_is_missed()
+{
+	some=$(ends "$@")
+	all=$(ends --every "$@")
+	echo "$some ends of $all"
+	[ "${some:-0}" -gt 0 ] && [ "$some" = "$all" ]
+}
+
 # finds NUMBER FORMAT STATE SCENARIO WHAT: with the fault, and not without; its schedule finds it.
 finds()
 {

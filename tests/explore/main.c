@@ -39,6 +39,7 @@ static char *schedule_text;
 static char *fail_text;
 static int bound = 2;
 static int plain;
+static int every;
 static int mmu;
 static int oom;
 static int deep;
@@ -60,6 +61,7 @@ static const struct poptOption options[] = {
 		"with --schedule: allocation N fails; N+: and all after it", "N"},
 	{"bound", 0, POPT_ARG_INT, &bound, 0, "preemptions; 2", "N"},
 	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},
+	{"every", 0, POPT_ARG_NONE, &every, 0, "also schedules that go on as others do", NULL},
 	{"oom", 0, POPT_ARG_NONE, &oom, 0, "every allocation fails in turn", NULL},
 	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
@@ -181,7 +183,7 @@ static int replay(void)
 /* Whoever drains magazines has so long a way that bound 2 takes seconds. */
 static struct depth depth_of(struct totals *totals)
 {
-	struct depth depth = {(unsigned)bound, plain, oom};
+	struct depth depth = {(unsigned)bound, plain, every, oom};
 
 	if (bound && !deep && world.flavour & WORLD_LEAN && (bound > 1 || oom)) {
 		totals->shallow++;

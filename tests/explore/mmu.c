@@ -355,6 +355,8 @@ static void watch_write(uint64_t pa, size_t size)
 	for (uint64_t at = pa; at < pa + size; at += UNIT)
 		if (mmu.walked[unit_of(at)])
 			mmu.pending_pa = pa;
+	if (mmu.pending_pa)
+		explore_meet_all();
 	mmu.pending_size = size;
 }
 

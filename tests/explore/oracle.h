@@ -19,6 +19,9 @@ void oracle_forget(void);
  */
 const char *oracle_learn(const struct call *calls, unsigned count, bool partial);
 
+/* How an execution ended, as a number: what calls answered and left behind. */
+uint64_t oracle_end(const struct call *calls);
+
 /* Judges an execution that ended. NULL, or what is wrong with it. Takes the world apart. */
 const char *oracle_judge(const struct call *calls);
 

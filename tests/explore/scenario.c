@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/explore/ends.h"
 #include "tests/explore/mmu.h"
 #include "tests/explore/oracle.h"
 #include "tests/explore/scenario.h"
@@ -34,6 +35,7 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->executions += t->executions;
 	sum->races += t->races;
 	sum->violations += t->violations;
+	sum->ends += t->ends;
 	sum->capped += t->capped;
 	sum->shallow += t->shallow;
 	sum->failing += t->failing;
@@ -43,9 +45,9 @@ void totals_add(struct totals *sum, const struct totals *t)
 
 void totals_print(const struct totals *t)
 {
-	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), races %" PRIu64
-	       ", violations %" PRIu64 ", capped %" PRIu64,
-	    t->scenarios, t->executions, t->most, t->races, t->violations, t->capped);
+	printf("%" PRIu64 " scenarios, %" PRIu64 " executions (most %" PRIu64 "), %" PRIu64
+	       " ends, races %" PRIu64 ", violations %" PRIu64 ", capped %" PRIu64,
+	    t->scenarios, t->executions, t->most, t->ends, t->races, t->violations, t->capped);
 	if (t->failing)
 		printf("; %" PRIu64 " failing allocations", t->failing);
 	if (t->shallow)
@@ -301,12 +303,15 @@ static void arm(void)
 	(void)pt_memory_fail_at(world.memory, failing, for_ever);
 }
 
-static const char *one_execution(void)
+static const char *one_execution(struct totals *totals)
 {
 	const char *wrong = explore_run();
 
 	if (failing)
 		asked = pt_memory_fail_at(world.memory, 0, false);
+	if (!explore_counts())
+		return NULL;
+	totals->ends += !wrong && ends_add(oracle_end(calls));
 	if (!wrong)
 		wrong = mmu_judge(calls, call_count);
 	return wrong ? wrong : oracle_judge(calls);
@@ -317,6 +322,7 @@ static void begin(const struct depth *depth)
 	struct explore_config config = {.fibers = call_count,
 		.bound = depth->bound,
 		.plain = depth->plain,
+		.every = depth->every,
 		.body = body,
 		.before = failing ? arm : NULL,
 		.describe = world_describe};
@@ -332,9 +338,7 @@ static const char *explore_all(struct totals *totals, uint64_t *most)
 
 	*most = 0;
 	do {
-		wrong = one_execution();
-		if (explore_begins_anew())
-			wrong = NULL;
+		wrong = one_execution(totals);
 		executions++;
 		if (asked > *most)
 			*most = asked;
@@ -372,6 +376,7 @@ const char *scenario_explore(const struct scenario *s, const struct depth *depth
 	uint64_t most;
 
 	make_calls(s);
+	ends_begin();
 	totals->scenarios++;
 	failing = 0;
 	begin(depth);

@@ -37,6 +37,7 @@ struct totals {
 	uint64_t most; /* executions of one scenario */
 	uint64_t races;
 	uint64_t violations;
+	uint64_t ends; /* that are different */
 	uint64_t capped;
 	uint64_t failing; /* allocations made to fail */
 	uint64_t shallow; /* scenarios explored with fewer preemptions: they drain magazines */
@@ -67,6 +68,7 @@ bool scenario_find(const char *text, struct scenario *s);
 struct depth {
 	unsigned bound; /* preemptions */
 	bool plain;     /* decide before plain accesses too */
+	bool every;     /* also schedules that go on as others do */
 	bool oom;       /* every allocation fails in turn, once and for ever after */
 };
 
