@@ -19,6 +19,19 @@ static pid_t event_message(const struct task *task)
 	return (pid_t)message;
 }
 
+/*
+ * Who is killed while it is stopped goes on by itself, and stops once more when it leaves. To let
+ * it go from there would take the place of a stop that nobody has heard of.
+ */
+static bool has_gone_on(const struct task *task)
+{
+	const int leaves = SIGTRAP | PTRACE_EVENT_EXIT << 8;
+	siginfo_t info;
+
+	return task->status >> 8 != leaves && !ptrace(PTRACE_GETSIGINFO, task->tid, NULL, &info) &&
+	       info.si_code == leaves;
+}
+
 static void resume(struct task *task, enum resume how, int signal)
 {
 	static const int requests[] = {
@@ -30,6 +43,8 @@ static void resume(struct task *task, enum resume how, int signal)
 	if (how == RESUME_NOT)
 		return;
 	task->stopped = false;
+	if (has_gone_on(task))
+		return;
 	task->listens = how == RESUME_LISTEN;
 	/* It may have been killed meanwhile: then that is what it says next. */
 	ptrace((enum __ptrace_request)requests[how], task->tid, NULL, (void *)(intptr_t)signal);
