@@ -221,6 +221,12 @@ static void entry_written(struct soft_mmu *mmu, const struct pt_space *space, ui
 	}
 }
 
+/* Of a size that the compiler knows: it is asked of every entry, again and again. */
+static bool is_same(const unsigned char *a, const unsigned char *b, size_t bytes)
+{
+	return bytes == 8 ? !memcmp(a, b, 8) : !memcmp(a, b, 4);
+}
+
 /* Does entry i of a table point to another, at pa. Most are empty, and one like another. */
 static bool is_table(const struct soft_mmu *mmu, const unsigned char *table, size_t i,
     unsigned level, uint64_t *pa)
@@ -229,7 +235,7 @@ static bool is_table(const struct soft_mmu *mmu, const unsigned char *table, siz
 	const unsigned char *entry = table + i * bytes;
 	struct pt_entry_info info;
 
-	if ((i && memcmp(entry, entry - bytes, bytes) == 0) ||
+	if ((i && is_same(entry, entry - bytes, bytes)) ||
 	    pt_entry_decode(mmu->format, number(mmu, entry), level, &info) ||
 	    info.kind != PT_ENTRY_TABLE)
 		return false;
