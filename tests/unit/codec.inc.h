@@ -291,12 +291,12 @@ static void sweep_flags(struct codec *c, unsigned key, uint32_t format, uint32_t
 	}
 }
 
-/* All attributes, at one address. */
+/* All attributes, at one address; under sanitizers a part of the flags with each. */
 static void sweep_attributes(struct codec *c)
 {
 	for (size_t k = 0; k < CODEC_COUNT(some_keys); k++) {
 		for (size_t f = 0; f < CODEC_COUNT(some_formats); f++)
-			sweep_flags(c, some_keys[k], some_formats[f], 1);
+			sweep_flags(c, some_keys[k], some_formats[f], CODEC_STEP);
 	}
 	for (unsigned bit = 0; bit < 32; bit++) {
 		c->attr.flags = PT_READ | UINT32_C(1) << bit;
