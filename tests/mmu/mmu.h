@@ -78,7 +78,9 @@ void mmu_on_kernel(void);
 
 /* Attempts on a CPU, the caller's or another that is up: the last word is what was read. */
 struct machine_try mmu_try(unsigned cpu, uint64_t va, uint32_t access);
-void mmu_start_cpus(void);
+
+/* Another CPU comes up and waits for work. */
+void mmu_start_cpu(unsigned cpu);
 
 /* Has another CPU run a function, and waits until all have. */
 void mmu_run_on(unsigned cpu, void (*fn)(void *ctx), void *ctx);

@@ -30,9 +30,9 @@ static void wait_for_work(unsigned cpu)
 	}
 }
 
-void mmu_start_cpus(void)
+void mmu_start_cpu(unsigned cpu)
 {
-	machine_start_cpus(wait_for_work);
+	machine_start_cpu(cpu, wait_for_work);
 }
 
 void mmu_run_on(unsigned cpu, void (*fn)(void *ctx), void *ctx)

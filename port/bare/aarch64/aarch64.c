@@ -282,17 +282,17 @@ void machine_start(unsigned cpu)
 	others_start(cpu);
 }
 
-void machine_start_cpus(void (*fn)(unsigned cpu))
+void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu))
 {
-	others_start = fn;
-	for (uint64_t cpu = 1; cpu < machine.cpus; cpu++) {
-		register uint64_t x0 __asm__("x0") = PSCI_CPU_ON;
-		register uint64_t x1 __asm__("x1") = cpu;
-		register uint64_t x2 __asm__("x2") = bare_pa(machine_other_start);
-		register uint64_t x3 __asm__("x3") = cpu;
+	const uint64_t start = bare_pa(machine_other_start);
+	register uint64_t x0 __asm__("x0") = PSCI_CPU_ON;
+	register uint64_t x1 __asm__("x1") = cpu;
+	register uint64_t x2 __asm__("x2") = start;
+	register uint64_t x3 __asm__("x3") = cpu;
+	uint32_t before = up;
 
-		__asm__ volatile("hvc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3) : "memory");
-	}
-	while (PT_LOAD(&up, ACQUIRE) + 1 < machine.cpus)
+	others_start = fn;
+	__asm__ volatile("hvc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3) : "memory");
+	while (PT_LOAD(&up, ACQUIRE) == before)
 		machine_relax();
 }

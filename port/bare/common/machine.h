@@ -56,8 +56,8 @@ _Noreturn void machine_exit(int status);
 /* The number of this CPU, below machine.cpus. */
 unsigned machine_cpu(void);
 
-/* Starts all other CPUs, on the boot tables, at fn. */
-void machine_start_cpus(void (*fn)(unsigned cpu));
+/* Starts another CPU, on the boot tables, at fn, and waits until it is there. One after the other. */
+void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu));
 
 /* Makes bare_interrupted run on another CPU, soon. */
 void machine_interrupt(unsigned cpu);

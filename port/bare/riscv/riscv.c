@@ -41,8 +41,7 @@ struct cpu {
 static struct cpu cpus[MACHINE_CPUS];
 static uint32_t up;
 
-/* Harts wait for it to be set; at physical addresses, but in the same place. */
-void (*machine_others_start)(unsigned cpu);
+static void (*others_start)(unsigned cpu);
 
 extern char machine_trap_stacks[];
 
@@ -222,12 +221,16 @@ void machine_start(unsigned cpu)
 	if (cpu == 0)
 		bare_main();
 	PT_FETCH_ADD(&up, 1, RELEASE);
-	machine_others_start(cpu);
+	others_start(cpu);
 }
 
-void machine_start_cpus(void (*fn)(unsigned cpu))
+/* Harts sleep in machine mode until they are interrupted (start.S). */
+void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu))
 {
-	PT_STORE(&machine_others_start, fn, RELEASE);
-	while (PT_LOAD(&up, ACQUIRE) + 1 < machine.cpus)
+	uint32_t before = up;
+
+	PT_STORE(&others_start, fn, RELEASE);
+	machine_interrupt(cpu);
+	while (PT_LOAD(&up, ACQUIRE) == before)
 		machine_relax();
 }

@@ -52,11 +52,16 @@ start:
 	call boot_tables
 	j enter
 
-	/* The first hart sets this when the others shall come. */
+	/* The first hart interrupts another when that shall come. */
 wait:
-	la t0, machine_others_start
-1:	LOAD t1, 0(t0)
-	beqz t1, 1b
+	wfi
+	csrr t0, mip
+	andi t0, t0, MIE_MSIE
+	beqz t0, wait
+	li t0, CLINT
+	slli t1, tp, 2
+	add t0, t0, t1
+	sw zero, 0(t0)
 	fence
 
 enter:

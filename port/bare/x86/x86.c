@@ -227,20 +227,22 @@ void machine_start(unsigned cpu)
 	others_start(cpu);
 }
 
-static void wait_a_while(void)
+/*
+ * INIT, then STARTUP with the page of the trampoline, until it has come: that is lost on a CPU
+ * whose INIT is not over, and nothing to one that runs.
+ */
+void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu))
 {
-	for (unsigned i = 0; i < 1000000; i++)
-		machine_relax();
-}
+	uint32_t before = up;
 
-/* INIT, then twice STARTUP with the page of the trampoline, to all but this one. */
-void machine_start_cpus(void (*fn)(unsigned cpu))
-{
 	others_start = fn;
 	memcpy(bare_at(TRAMPOLINE), trampoline, (size_t)(trampoline_end - trampoline));
-	*lapic(LAPIC_ICR_LOW) = 0xc4500;
-	wait_a_while();
-	*lapic(LAPIC_ICR_LOW) = 0xc4600 | TRAMPOLINE >> 12;
-	while (PT_LOAD(&up, ACQUIRE) + 1 < machine.cpus)
-		machine_relax();
+	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
+	*lapic(LAPIC_ICR_LOW) = 0x4500;
+	while (PT_LOAD(&up, ACQUIRE) == before) {
+		for (unsigned i = 0; i < 10000; i++)
+			machine_relax();
+		*lapic(LAPIC_ICR_HIGH) = cpu << 24;
+		*lapic(LAPIC_ICR_LOW) = 0x4600 | TRAMPOLINE >> 12;
+	}
 }
