@@ -134,7 +134,8 @@ build_lock_space()
 
 build_clang()
 {
-	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false -- "$@"
+	build_in "$release/clang" --native-file "$root/cross/clang-19.ini" -Db_lundef=false \
+		-Doptimization=1 -- "$@"
 }
 
 # Counts what is reached, in core/ alone: other rooms are compiled from too many places.

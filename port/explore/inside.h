@@ -132,8 +132,7 @@ static inline struct held held_of(size_t offset, size_t size, bool write)
 		(uint32_t)((offset + size - 1) / GRANULE), write, true};
 }
 
-/* The current fiber makes an access: who was preempted before one that conflicts has met another's.
- */
+/* The current fiber makes an access: whoever was preempted before one that conflicts has met it. */
 static inline void meet(const struct held *access)
 {
 	for (unsigned f = 0; f < explore.config.fibers; f++) {

@@ -129,10 +129,9 @@ static unsigned runnable_mask(void)
 }
 
 /*
- * Who was preempted before an access that nobody has made a conflicting one since. Whoever goes on
- * so does what it does when it makes that access first and is preempted before its next instead, or
- * not at all; and that has been explored. What watchers keep is not told by addresses: there all
- * count.
+ * Who was preempted before an access, and nobody has made one since that conflicts with it. Whoever
+ * goes on so does what it does when it makes that access first and is preempted before its next
+ * instead, or not at all; and that has been explored, since a decision's first choice is to go on.
  */
 static unsigned unmet_mask(void)
 {
