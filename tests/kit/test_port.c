@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_ALIGN ((size_t)1 << 16) /* the largest page; sections are multiples of it */
-
 /* The library broke the contract of the port: no test can go on after that. */
 static void broken(const char *what)
 {
@@ -150,34 +148,6 @@ static void *zeroed(size_t size, size_t align)
 	return at;
 }
 
-/* The last arena that was given back: to be given fresh pages takes longer than most cases. */
-static struct {
-	char *at;
-	size_t size;
-} kept;
-
-/* Memory of any contents, aligned for every page size. */
-static char *take_arena(size_t size)
-{
-	char *at = kept.at;
-
-	if (at && kept.size == size) {
-		kept.at = NULL;
-		return at;
-	}
-	at = aligned_alloc(ARENA_ALIGN, size);
-	if (!at)
-		broken("no memory");
-	return at;
-}
-
-static void give_arena(char *at, size_t size)
-{
-	free(kept.at);
-	kept.at = at;
-	kept.size = size;
-}
-
 static struct pt_port make_port(struct test_port *t)
 {
 	struct pt_port port = {
@@ -219,8 +189,8 @@ void test_port_open(struct test_port *t, unsigned page_shift, unsigned sections,
 	/* Not from 0, so that nobody mistakes an offset for an address. */
 	t->first_pa = (uint64_t)frames << page_shift;
 	t->size = (size_t)(frames * sections) << page_shift;
-	t->shadow = take_arena(2 * t->size);
-	t->arena = t->shadow + t->size;
+	t->arena = zeroed(t->size, (size_t)1 << (page_shift < 12 ? 12 : page_shift));
+	t->shadow = zeroed(t->size, 64);
 	/* Not zero: tables must be made empty, not found empty. */
 	memset(t->arena, 0xa5, t->size);
 	memset(t->shadow, 0x5a, t->size);
@@ -240,7 +210,8 @@ void test_port_abandon(struct test_port *t)
 	for (unsigned i = 0; i < t->sections; i++)
 		free(t->words[i]);
 	free(t->block);
-	give_arena(t->shadow, 2 * t->size);
+	free(t->shadow);
+	free(t->arena);
 }
 
 int test_port_close(struct test_port *t, struct pt_leaks *leaks)
