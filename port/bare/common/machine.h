@@ -56,7 +56,7 @@ _Noreturn void machine_exit(int status);
 /* The number of this CPU, below machine.cpus. */
 unsigned machine_cpu(void);
 
-/* Starts another CPU, on the boot tables, at fn, and waits until it is there. One after the other. */
+/* Starts another CPU, on the boot tables, at fn, and waits until it is there; one at a time. */
 void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu));
 
 /* Makes bare_interrupted run on another CPU, soon. */
