@@ -131,6 +131,19 @@ static uint64_t *leaf_entries(struct world *w)
 	return NULL;
 }
 
+/* So many roots are on the list, and each knows the one before it. */
+static void check_roots(const struct world *w, unsigned count)
+{
+	const struct ptdesc *before = NULL;
+
+	for (const struct ptdesc *root = w->kit.memory->roots; root; root = root->pt_list.next) {
+		assert_ptr_equal(root->pt_list.prev, before);
+		before = root;
+		count--;
+	}
+	assert_int_equal(count, 0);
+}
+
 /* Each root is a table like others: its frame says so, and it is the one on the list of roots. */
 static void check_D23(void)
 {
@@ -149,8 +162,11 @@ static void check_D23(void)
 		assert_non_null(root);
 	}
 	must(pt_space_destroy(&more[1], NULL));
+	check_roots(&w, 3);
 	must(pt_space_destroy(&more[0], NULL));
+	check_roots(&w, 2);
 	must(pt_space_destroy(&more[2], NULL));
+	check_roots(&w, 1);
 	close_world(&w);
 }
 
