@@ -73,6 +73,9 @@ void explore_clear(void);
 void explore_snapshot(void);
 void explore_restore(void);
 
+/* A number that says as much and looks like no other: for sums that tell states apart. */
+uint64_t explore_mix(uint64_t x);
+
 /* What differs from the snapshot, as a number. */
 uint64_t explore_digest(void);
 

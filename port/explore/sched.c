@@ -69,7 +69,7 @@ void explore_restore(void)
 	clean();
 }
 
-static uint64_t mix(uint64_t x)
+uint64_t explore_mix(uint64_t x)
 {
 	x *= UINT64_C(0x9e3779b97f4a7c15);
 	return x ^ x >> 29;
@@ -89,7 +89,7 @@ uint64_t explore_digest(void)
 			continue;
 		memcpy(word, explore_block + offset, EXPLORE_LINE);
 		for (unsigned k = 0; k < EXPLORE_LINE / sizeof(uint64_t); k++)
-			line = mix(line + word[k]);
+			line = explore_mix(line + word[k]);
 		sum += line;
 	}
 	return sum;

@@ -174,21 +174,15 @@ static bool explains(const struct call *calls, const struct order *order, uint64
 	return true;
 }
 
-static uint64_t mix(uint64_t sum, uint64_t word)
-{
-	sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return sum ^ sum >> 29;
-}
-
 uint64_t oracle_end(const struct call *calls)
 {
 	uint64_t end = explore_digest();
 
 	for (unsigned n = 0; n < call_count; n++) {
-		end = mix(end, (uint64_t)calls[n].err);
-		end = mix(end, calls[n].out);
+		end = explore_mix(end + (uint64_t)calls[n].err);
+		end = explore_mix(end + calls[n].out);
 		for (unsigned page = 0; page < WORLD_PAGES; page++)
-			end = mix(end, calls[n].page_out[page]);
+			end = explore_mix(end + calls[n].page_out[page]);
 	}
 	return end;
 }

@@ -272,12 +272,6 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 	mmu_learn();
 }
 
-static uint64_t mix(uint64_t sum, uint64_t x)
-{
-	sum = (sum ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-	return sum ^ sum >> 29;
-}
-
 static uint64_t page_picture(const struct pt_space *space, unsigned page)
 {
 	struct pt_translation t;
@@ -285,7 +279,8 @@ static uint64_t page_picture(const struct pt_space *space, unsigned page)
 	if (!space->root || pt_translate(space, world_va(page), &t))
 		return 0;
 	/* What MMUs make dirty may spread over a leaf that is split, and need not. */
-	return mix(t.pa.v, t.attr.flags & ~(PT_ACCESSED | (mmu_on() ? PT_DIRTY : 0u)));
+	return explore_mix(
+	    explore_mix(t.pa.v) + (t.attr.flags & ~(PT_ACCESSED | (mmu_on() ? PT_DIRTY : 0u))));
 }
 
 uint64_t world_picture(void)
@@ -296,7 +291,7 @@ uint64_t world_picture(void)
 		for (unsigned i = 0; i < WORLD_PAGES; i++) {
 			unsigned page = i < 32 ? i : world.disjoint + i - 32;
 
-			sum = mix(sum, page_picture(&world.space[s], page));
+			sum = explore_mix(sum + page_picture(&world.space[s], page));
 		}
 	return sum;
 }
