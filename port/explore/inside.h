@@ -6,15 +6,29 @@
 #include "port/explore/atomic_kind.h"
 #include "port/explore/explore.h"
 
-#define GRANULE  8u /* bytes; what conflicts is kept for each */
-#define GRANULES (EXPLORE_BLOCK / GRANULE)
-#define LINES    (EXPLORE_BLOCK / EXPLORE_LINE)
+#define GRANULE    8u /* bytes; what conflicts is kept for each */
+#define GRANULES   (EXPLORE_BLOCK / GRANULE)
+#define MAX_ACCESS 2000000u /* of one execution: more is a livelock */
+#define LINES      (EXPLORE_BLOCK / EXPLORE_LINE)
 
 /* What any execution of this scenario has done to a granule. */
 struct granule {
 	uint8_t readers; /* fibers, a bit each */
 	uint8_t writers;
-	uint8_t unit; /* bytes of its smallest access, which race.c keeps clocks for; 0: none */
+	uint8_t unit;    /* bytes of its smallest access, which race.c keeps clocks for; 0: none */
+	uint16_t number; /* of those with a conflict, from 1 on; 0: none, or that is news */
+};
+
+/* So many granules with a conflict are told apart. */
+#define CONFLICTS 511u
+
+/* What others do while a fiber is held, in every execution from one decision on. footprint.c */
+struct footprint {
+	bool known;
+	bool all;       /* anything */
+	unsigned since; /* decisions made when the fiber began to run that was held then */
+	uint64_t read[CONFLICTS / 64 + 1]; /* by number, a bit each */
+	uint64_t written[CONFLICTS / 64 + 1];
 };
 
 /* The access that a fiber was preempted before: granules. */
@@ -22,7 +36,8 @@ struct held {
 	uint32_t first;
 	uint32_t last;
 	bool write;
-	bool unmet; /* nobody has made one since that conflicts */
+	bool unmet;              /* nobody has made one since that conflicts */
+	struct footprint *print; /* of what is done until it goes on; or NULL */
 };
 
 struct explore {
@@ -42,6 +57,7 @@ struct explore {
 	size_t arena_size;
 	uint64_t arena_pa; /* and from which address on */
 	struct granule granule[GRANULES];
+	uint16_t conflicts; /* granules with one */
 	uint8_t dirty[LINES];
 	uint32_t dirty_line[LINES];
 	unsigned dirty_count;
@@ -57,8 +73,18 @@ void explore_point(const struct held *access);
 void explore_point_replay(void);
 void explore_tell(size_t offset, size_t size, const char *what, const void *pc);
 
+/* Notes an access of the current fiber; is there one of another that conflicts. sched.c */
+bool note_access(size_t offset, size_t size, bool write);
+
 /* An access of the port's own to a word of the block that stands for synchronisation. sched.c */
 void explore_sync(const void *word, bool write);
+
+/* What is left out since it is known to repeat. footprint.c */
+void footprints_forget(unsigned changed); /* a decision: those that come after it are others now */
+struct footprint *footprint_of(unsigned preemptions, unsigned to); /* NULL: too many */
+void footprint_begin(struct footprint *print, unsigned since);
+void footprint_add(struct footprint *print, const struct held *access);
+bool footprint_meets(const struct footprint *print, unsigned since, const struct held *access);
 
 /* Vector clocks. race.c */
 void race_begin(unsigned count);
@@ -89,47 +115,45 @@ static inline void mark_dirty(size_t offset, size_t size)
 	}
 }
 
-/* Bytes of the part of an access that lies in a granule; 1 if it is not aligned. */
-static inline unsigned unit_in(size_t granule, size_t offset, size_t size)
+static inline void count_access(size_t offset, size_t size, bool write)
 {
-	size_t from = offset > granule * GRANULE ? offset : granule * GRANULE;
-	size_t end =
-	    offset + size < (granule + 1) * GRANULE ? offset + size : (granule + 1) * GRANULE;
-	size_t unit = end - from;
-
-	return (unit | from) & (unit - 1) ? 1 : (unsigned)unit;
+	if (write)
+		mark_dirty(offset, size);
+	explore.count[explore.current]++;
+	explore.time++;
 }
 
-/* Notes an access of the current fiber; is there one of another that conflicts. */
-static inline bool note_access(size_t offset, size_t size, bool write)
+/* Fibers other than the current one whose accesses to a granule conflict with this. */
+static inline unsigned others_at(const struct granule *g, bool write)
 {
-	unsigned me = 1u << explore.current;
-	bool found = false;
+	return (g->writers | (write ? g->readers : 0u)) & ~(1u << explore.current);
+}
 
-	for (size_t g = offset / GRANULE; g <= (offset + size - 1) / GRANULE; g++) {
-		struct granule *granule = &explore.granule[g];
-		unsigned unit = unit_in(g, offset, size);
-		uint8_t *mine = write ? &granule->writers : &granule->readers;
-		unsigned others = (granule->writers | (write ? granule->readers : 0u)) & ~me;
+/*
+ * Most accesses, and so made fast: aligned, of a size that the granule's are already, by a fiber
+ * that is known to get at it so.
+ */
+static inline bool is_noted(size_t offset, size_t size, bool write)
+{
+	const struct granule *g = &explore.granule[offset / GRANULE];
 
-		if (unit < granule->unit || !granule->unit) {
-			explore.restart |= granule->unit != 0;
-			granule->unit = (uint8_t)unit;
-		}
+	/* No unit, 0, is larger than any. */
+	return size <= GRANULE && !(size & (size - 1)) && !(offset & (size - 1)) &&
+	       g->unit - 1u < size && (write ? g->writers : g->readers) & 1u << explore.current;
+}
 
-		if (!(*mine & me)) {
-			*mine |= (uint8_t)me;
-			explore.restart |= others != 0;
-		}
-		found |= others != 0;
-	}
-	return found;
+/* Nor is there another's that conflicts, nor anybody to tell: it is counted, and that is all. */
+static inline bool is_settled(size_t offset, size_t size, bool write, bool is_watched)
+{
+	return is_noted(offset, size, write) &&
+	       !others_at(&explore.granule[offset / GRANULE], write) && !explore.replay &&
+	       !(is_watched && explore.watch);
 }
 
 static inline struct held held_of(size_t offset, size_t size, bool write)
 {
 	return (struct held){(uint32_t)(offset / GRANULE),
-		(uint32_t)((offset + size - 1) / GRANULE), write, true};
+		(uint32_t)((offset + size - 1) / GRANULE), write, true, NULL};
 }
 
 /* The current fiber makes an access: whoever was preempted before one that conflicts has met it. */
@@ -141,6 +165,8 @@ static inline void meet(const struct held *access)
 		if ((access->write || held->write) && access->first <= held->last &&
 		    held->first <= access->last)
 			held->unmet = false;
+		if (held->print)
+			footprint_add(held->print, access);
 	}
 }
 
@@ -158,43 +184,31 @@ static inline void tell_watcher(size_t offset, size_t size)
 		explore.watch->write(watched(offset), size);
 }
 
-/*
- * Most accesses, and so made fast: of a size that the granule's are already, to what the current
- * fiber is known to get at so and others are not, with nobody to tell. size: a power of two.
- */
-static inline bool is_settled(size_t offset, size_t size, bool write)
-{
-	const struct granule *g = &explore.granule[offset / GRANULE];
-	unsigned me = 1u << explore.current;
-	unsigned others = (g->writers | (write ? g->readers : 0u)) & ~me;
-
-	/* No unit, 0, is larger than any. */
-	return size <= GRANULE && !(offset & (size - 1)) && g->unit - 1u < size && !others &&
-	       (write ? g->writers : g->readers) & me && !explore.replay &&
-	       !(write && explore.watch);
-}
-
 /* Comes before each access to the block; true: it conflicts, and race.c wants to know of it. */
 static inline bool before_access(size_t offset, size_t size, bool write, bool decide,
     const char *what, const void *pc)
 {
 	bool conflict;
 
-	if (write)
-		mark_dirty(offset, size);
-	if (explore.current == EXPLORE_MAIN)
+	if (explore.current == EXPLORE_MAIN) {
+		if (write)
+			mark_dirty(offset, size);
 		return false;
-	explore.count[explore.current]++;
-	explore.time++;
+	}
+	count_access(offset, size, write);
+	if (explore.time > MAX_ACCESS)
+		explore_fail("livelock", NULL);
 	if (explore.replay)
 		explore_point_replay();
-	conflict = note_access(offset, size, write);
+	conflict = is_noted(offset, size, write)
+		       ? others_at(&explore.granule[offset / GRANULE], write) != 0
+		       : note_access(offset, size, write);
 	if (conflict && explore.tell)
 		explore_tell(offset, size, what, pc);
 	if (conflict && !explore.replay) {
 		struct held access = held_of(offset, size, write);
 
-		if (decide)
+		if (decide && explore.preemptions < explore.config.bound)
 			explore_point(&access);
 		meet(&access);
 	}

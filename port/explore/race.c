@@ -9,27 +9,28 @@
 
 #include "port/explore/inside.h"
 
-struct clock {
-	uint16_t at[EXPLORE_FIBERS];
-};
+/* One element for each fiber, all compared at once. */
+typedef uint16_t vclock __attribute__((vector_size(8)));
+
+PT_STATIC_ASSERT(EXPLORE_FIBERS <= sizeof(vclock) / sizeof(uint16_t), "a clock has them all");
 
 /* Of one unit: when each fiber last did what to it; and what a release left here. */
 struct cell {
 	uint32_t execution; /* else it is as new */
-	struct clock wrote;
-	struct clock read;
-	struct clock stored;
-	struct clock loaded;
-	struct clock released;
+	vclock wrote;
+	vclock read;
+	vclock stored;
+	vclock loaded;
+	vclock released;
 };
 
 static struct cell cells[EXPLORE_BLOCK];
 static uint32_t execution;
 static unsigned fibers;
-static struct clock now[EXPLORE_FIBERS];
-static struct clock fenced[EXPLORE_FIBERS];  /* by a release fence, for relaxed stores after it */
-static struct clock pending[EXPLORE_FIBERS]; /* of relaxed loads, for an acquire fence after them */
-static struct clock sections[EXPLORE_FIBERS]; /* at the last end of a read section */
+static vclock now[EXPLORE_FIBERS];
+static vclock fenced[EXPLORE_FIBERS];   /* by a release fence, for relaxed stores after it */
+static vclock pending[EXPLORE_FIBERS];  /* of relaxed loads, for an acquire fence after them */
+static vclock sections[EXPLORE_FIBERS]; /* at the last end of a read section */
 
 void race_begin(unsigned count)
 {
@@ -40,14 +41,12 @@ void race_begin(unsigned count)
 	memset(pending, 0, sizeof(pending));
 	memset(sections, 0, sizeof(sections));
 	for (unsigned f = 0; f < fibers; f++)
-		now[f].at[f] = 1;
+		now[f][f] = 1;
 }
 
-static void join(struct clock *to, const struct clock *from)
+static void join(vclock *to, const vclock *from)
 {
-	for (unsigned f = 0; f < fibers; f++)
-		if (from->at[f] > to->at[f])
-			to->at[f] = from->at[f];
+	*to = __builtin_elementwise_max(*to, *from);
 }
 
 static struct cell *cell_of(size_t offset)
@@ -67,17 +66,14 @@ static size_t unit_at(size_t offset)
 }
 
 /* Is there an access of another fiber that does not happen before what the current one does. */
-static bool unordered(const struct clock *clock)
+static bool unordered(const vclock *clock)
 {
-	for (unsigned f = 0; f < fibers; f++)
-		if (f != explore.current && clock->at[f] > now[explore.current].at[f])
-			return true;
-	return false;
+	return (uint64_t)(*clock > now[explore.current]) != 0;
 }
 
-static void mark(struct clock *clock)
+static void mark(vclock *clock)
 {
-	clock->at[explore.current] = now[explore.current].at[explore.current];
+	(*clock)[explore.current] = now[explore.current][explore.current];
 }
 
 void race_plain(size_t offset, size_t size, bool write)
@@ -124,13 +120,13 @@ static bool releases(int order)
 /* A clock that others may take from here on is not the one of what comes after. */
 static void tick(void)
 {
-	now[explore.current].at[explore.current]++;
+	now[explore.current][explore.current]++;
 }
 
 void race_atomic(size_t offset, size_t size, enum atomic_kind kind, int order)
 {
-	struct clock *released = &cell_of(offset)->released;
-	struct clock *mine = &now[explore.current];
+	vclock *released = &cell_of(offset)->released;
+	vclock *mine = &now[explore.current];
 
 	check_atomic(offset, size, kind);
 	if (kind != ATOMIC_STORE)

@@ -7,8 +7,7 @@
 
 #include "port/explore/inside.h"
 
-#define DECISIONS  65536u
-#define MAX_ACCESS 2000000u /* of one execution: more is a livelock */
+#define DECISIONS 65536u
 
 char explore_block[EXPLORE_BLOCK] __attribute__((aligned(4096)));
 struct explore explore;
@@ -26,12 +25,18 @@ struct waiting {
 static struct waiting waiting[EXPLORE_FIBERS];
 
 /* The decisions of the execution under way, and how many each had to choose from. */
-static struct {
+static struct decision {
 	uint8_t choice;
 	uint8_t choices;
+	/* Of a preemption, from choice 1 on: */
+	uint8_t others; /* whom to let run instead, a bit each; 0: it is none */
+	uint8_t preemptions;
+	unsigned since;
+	struct held access;
 } decision[DECISIONS];
 static unsigned made;  /* in the execution under way */
 static unsigned known; /* made by those before */
+static unsigned since; /* made when the current fiber began to run */
 
 static struct explore_schedule taken;
 static const struct explore_schedule *given; /* in a replay */
@@ -109,6 +114,43 @@ static void tell_place(size_t offset, char *text, size_t size)
 	explore.current = fiber;
 }
 
+/* Bytes of the part of an access that lies in a granule; 1 if it is not aligned. */
+static unsigned unit_in(size_t granule, size_t offset, size_t size)
+{
+	size_t from = offset > granule * GRANULE ? offset : granule * GRANULE;
+	size_t end =
+	    offset + size < (granule + 1) * GRANULE ? offset + size : (granule + 1) * GRANULE;
+	size_t unit = end - from;
+
+	return (unit | from) & (unit - 1) ? 1 : (unsigned)unit;
+}
+
+bool note_access(size_t offset, size_t size, bool write)
+{
+	unsigned me = 1u << explore.current;
+	bool found = false;
+
+	for (size_t g = offset / GRANULE; g <= (offset + size - 1) / GRANULE; g++) {
+		struct granule *granule = &explore.granule[g];
+		unsigned unit = unit_in(g, offset, size);
+		uint8_t *mine = write ? &granule->writers : &granule->readers;
+		unsigned others = others_at(granule, write);
+
+		if (unit < granule->unit || !granule->unit) {
+			explore.restart |= granule->unit != 0;
+			granule->unit = (uint8_t)unit;
+		}
+		if (!(*mine & me)) {
+			*mine |= (uint8_t)me;
+			explore.restart |= others != 0;
+		}
+		if (others && !granule->number)
+			granule->number = ++explore.conflicts;
+		found |= others != 0;
+	}
+	return found;
+}
+
 /* --- who may run ---------------------------------------------------------------------------- */
 
 static bool runnable(unsigned fiber)
@@ -146,8 +188,11 @@ static unsigned unmet_mask(void)
 
 void explore_meet_all(void)
 {
-	for (unsigned f = 0; f < explore.config.fibers; f++)
+	for (unsigned f = 0; f < explore.config.fibers; f++) {
 		explore.held[f].unmet = false;
+		if (explore.held[f].print)
+			explore.held[f].print->all = true;
+	}
 }
 
 static unsigned nth_of(unsigned mask, unsigned n)
@@ -165,8 +210,7 @@ static unsigned decide(unsigned n)
 		return 0;
 	}
 	if (made == known) {
-		decision[known].choice = 0;
-		decision[known].choices = (uint8_t)n;
+		decision[known] = (struct decision){.choices = (uint8_t)n};
 		known++;
 	}
 	return decision[made++].choice;
@@ -182,7 +226,18 @@ static void switch_to(unsigned to)
 	if (explore.tell)
 		printf("---- fiber %u goes on\n", to);
 	explore.current = to;
+	since = made;
 	fiber_switch(&fiber_stack[from], fiber_stack[to]);
+}
+
+/* The current fiber is held while to runs: for the first time, if no decision after it is known. */
+static void hold(unsigned to)
+{
+	struct footprint *print = footprint_of(explore.preemptions, to);
+
+	if (print && made == known)
+		footprint_begin(print, since);
+	explore.held[explore.current].print = print;
 }
 
 /* Back to whoever called explore_run; a fiber is left where it is. */
@@ -226,7 +281,21 @@ static void yield(void)
 		to = nth_of(mask, mask & (mask - 1) && !explore.replay
 				      ? decide((unsigned)__builtin_popcount(mask))
 				      : 0);
+	/* For ever; what it did last might as well have been done later. */
+	if (waiting[explore.current].done && !explore.replay)
+		hold(to);
 	switch_to(to);
+}
+
+/* The last decision is whether to go on or to let one of others run. */
+static void note_preemption(unsigned others, const struct held *access)
+{
+	struct decision *d = &decision[made - 1];
+
+	d->others = (uint8_t)others;
+	d->preemptions = (uint8_t)explore.preemptions;
+	d->since = since;
+	d->access = *access;
 }
 
 void explore_point(const struct held *access)
@@ -234,21 +303,23 @@ void explore_point(const struct held *access)
 	struct held *held = &explore.held[explore.current];
 	unsigned others;
 	unsigned choice;
+	unsigned to;
 
-	if (explore.time > MAX_ACCESS)
-		explore_fail("livelock", NULL);
-	if (explore.preemptions == explore.config.bound)
-		return;
 	others = runnable_mask() & ~unmet_mask() & ~(1u << explore.current);
 	if (!others)
 		return;
 	choice = decide(1 + (unsigned)__builtin_popcount(others));
-	if (!choice)
+	if (!choice) {
+		note_preemption(others, access);
 		return;
-	explore.preemptions++;
+	}
+	to = nth_of(others, choice - 1);
 	*held = *access;
-	switch_to(nth_of(others, choice - 1));
+	hold(to);
+	explore.preemptions++;
+	switch_to(to);
 	held->unmet = false;
+	held->print = NULL;
 }
 
 /* One line of a replay: where in the source it is, by the tool that knows. */
@@ -275,8 +346,6 @@ void explore_point_replay(void)
 {
 	unsigned to = given_switch();
 
-	if (explore.time > MAX_ACCESS)
-		explore_fail("livelock", NULL);
 	/* With another defect, or none, it may have nothing to do just then. */
 	if (runnable(to))
 		switch_to(to);
@@ -371,6 +440,8 @@ void explore_begin(const struct explore_config *config)
 {
 	explore.config = *config;
 	memset(explore.granule, 0, sizeof(explore.granule));
+	explore.conflicts = 0;
+	footprints_forget(0);
 	known = 0;
 	taken.count = 0;
 }
@@ -407,17 +478,29 @@ bool explore_counts(void)
 	return !explore.restart && !explore.repeats;
 }
 
+/* Would all that follows the choice repeat what followed a later one (footprint.c). */
+static bool only_repeats(const struct decision *d)
+{
+	if (explore.config.every || !d->others)
+		return false;
+	return !footprint_meets(footprint_of(d->preemptions, nth_of(d->others, d->choice - 1u)),
+	    d->since, &d->access);
+}
+
 bool explore_next(void)
 {
 	if (explore.restart) {
 		known = 0;
+		footprints_forget(0);
 		return true;
 	}
-	known = made;
-	while (known) {
-		if (++decision[known - 1].choice < decision[known - 1].choices)
-			return true;
-		known--;
+	for (known = made; known; known--) {
+		struct decision *d = &decision[known - 1];
+
+		footprints_forget(known - 1);
+		while (++d->choice < d->choices)
+			if (!only_repeats(d))
+				return true;
 	}
 	return false;
 }

@@ -22,14 +22,10 @@ static inline void plain(const void *address, size_t size, bool write, const voi
 
 	if (offset >= EXPLORE_BLOCK)
 		return;
-	if (!is_settled(offset, size, write)) {
+	if (is_settled(offset, size, write, write))
+		count_access(offset, size, write);
+	else
 		part(offset, size, write, pc);
-		return;
-	}
-	if (write)
-		mark_dirty(offset, size);
-	explore.count[explore.current]++;
-	explore.time++;
 }
 
 static inline void range(const void *address, size_t size, bool write, const void *pc)
@@ -47,6 +43,10 @@ static bool before(const volatile void *at, size_t size, enum atomic_kind kind, 
 
 	if (offset >= EXPLORE_BLOCK)
 		return false;
+	if (is_settled(offset, size, kind != ATOMIC_LOAD, true)) {
+		count_access(offset, size, kind != ATOMIC_LOAD);
+		return false;
+	}
 	tell = before_access(offset, size, kind != ATOMIC_LOAD, true, what[kind], pc);
 	if (explore.current != EXPLORE_MAIN && watched(offset)) {
 		if (kind == ATOMIC_LOAD)

@@ -42,7 +42,6 @@ static int plain;
 static int every;
 static int mmu;
 static int oom;
-static int deep;
 static int triples;
 static int seed = 1;
 static int jobs = 2;
@@ -63,7 +62,6 @@ static const struct poptOption options[] = {
 	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},
 	{"every", 0, POPT_ARG_NONE, &every, 0, "also schedules that go on as others do", NULL},
 	{"oom", 0, POPT_ARG_NONE, &oom, 0, "every allocation fails in turn", NULL},
-	{"deep", 0, POPT_ARG_NONE, &deep, 0, "the bound also where magazines are drained", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
 	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "all pairs with simulated MMUs", NULL},
@@ -180,26 +178,13 @@ static int replay(void)
 
 /* --- exploring ------------------------------------------------------------------------------ */
 
-/* Whoever drains magazines has so long a way that bound 2 takes seconds. */
-static struct depth depth_of(struct totals *totals)
-{
-	struct depth depth = {(unsigned)bound, plain, every, oom};
-
-	if (bound && !deep && world.flavour & WORLD_LEAN && (bound > 1 || oom)) {
-		totals->shallow++;
-		depth.bound = oom ? 0 : 1;
-	}
-	return depth;
-}
-
 static void explore_one(const struct scenario *s, enum world_state state, struct totals *totals)
 {
-	struct depth depth;
+	const struct depth depth = {(unsigned)bound, plain, every, oom};
 	const char *wrong;
 
 	if (scenario_flavour(s) != world.flavour || !scenario_fits(s, state))
 		return;
-	depth = depth_of(totals);
 	wrong = scenario_explore(s, &depth, totals);
 	if (!wrong)
 		return;
@@ -238,22 +223,23 @@ static unsigned random_below(uint64_t *x, unsigned n)
 	return (unsigned)((*x >> 20) % n);
 }
 
-/* Triples that fit what the world is. */
-static void explore_triples(enum world_state state, uint64_t *x, struct totals *totals)
+/* So many that fit the state, the same in each world of it; of those, what this one is for. */
+static void explore_triples(enum world_state state, uint64_t x, struct totals *totals)
 {
-	uint64_t wanted = totals->scenarios + (unsigned)triples;
+	int drawn = 0;
 
-	while (totals->scenarios < wanted) {
-		struct scenario s = {.relation = (enum relation)random_below(x, RELATIONS)};
+	while (drawn < triples) {
+		struct scenario s = {.relation = (enum relation)random_below(&x, RELATIONS)};
 
 		for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
-			s.op[i] = operation_at(random_below(x, operation_count()));
-		s.other = random_below(x, 2);
+			s.op[i] = operation_at(random_below(&x, operation_count()));
+		s.other = random_below(&x, 2);
+		drawn += scenario_fits(&s, state);
 		explore_one(&s, state, totals);
 	}
 }
 
-static void explore_world(enum world_state state, uint64_t *x, struct totals *t)
+static void explore_world(enum world_state state, uint64_t x, struct totals *t)
 {
 	struct scenario s;
 
@@ -261,7 +247,7 @@ static void explore_world(enum world_state state, uint64_t *x, struct totals *t)
 		explore_one(&s, state, t);
 	else if (!triples)
 		explore_pairs(state, t);
-	else if (!world.flavour)
+	else
 		explore_triples(state, x, t);
 }
 
@@ -270,7 +256,7 @@ static bool explore_piece(unsigned piece, struct totals *t)
 {
 	const struct world_kind *kind = &world_kind[piece / WORLD_STATES];
 	enum world_state state = piece % WORLD_STATES;
-	uint64_t x = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) + piece + 1;
+	const uint64_t x = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) + piece + 1;
 	bool good;
 
 	if (!format_name && kind->mmu != mmu)
@@ -281,7 +267,7 @@ static bool explore_piece(unsigned piece, struct totals *t)
 	for (unsigned flavour = 0; flavour < WORLD_FLAVOURS; flavour++) {
 		world_make(kind, state, flavour);
 		oracle_forget();
-		explore_world(state, &x, t);
+		explore_world(state, x, t);
 	}
 	good = !(t->races + t->violations + t->capped);
 	printf("%s - %s, %s: ", good ? "ok" : "not ok", kind->name, world_state_name[state]);

@@ -37,7 +37,6 @@ void totals_add(struct totals *sum, const struct totals *t)
 	sum->violations += t->violations;
 	sum->ends += t->ends;
 	sum->capped += t->capped;
-	sum->shallow += t->shallow;
 	sum->failing += t->failing;
 	if (t->most > sum->most)
 		sum->most = t->most;
@@ -50,8 +49,6 @@ void totals_print(const struct totals *t)
 	    t->scenarios, t->executions, t->most, t->ends, t->races, t->violations, t->capped);
 	if (t->failing)
 		printf("; %" PRIu64 " failing allocations", t->failing);
-	if (t->shallow)
-		printf("; %" PRIu64 " that drain magazines, with fewer preemptions", t->shallow);
 	printf("\n");
 }
 
@@ -71,7 +68,7 @@ static bool relation_fits(const struct scenario *s)
 	bool first = s->op[0]->takes == TAKES_PLACE;
 	bool second = s->op[1]->takes == TAKES_PLACE;
 
-	/* Who drains magazines has a long way, whatever the other's range is. */
+	/* Who drains magazines meets others in memory, whatever their ranges are. */
 	if (s->relation != RELATION_SAME && scenario_flavour(s) & WORLD_LEAN)
 		return false;
 	switch (s->relation) {

@@ -40,7 +40,6 @@ struct totals {
 	uint64_t ends; /* that are different */
 	uint64_t capped;
 	uint64_t failing; /* allocations made to fail */
-	uint64_t shallow; /* scenarios explored with fewer preemptions: they drain magazines */
 };
 
 /* Adds what came of other scenarios. */

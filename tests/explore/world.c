@@ -80,6 +80,12 @@ static void find_boot_tables(void)
 		world.boot_table[f] = ptdesc_from_pa(world.memory, boot_pa[f]);
 }
 
+/* Of a class, in each CPU's magazine: half of what that holds, since so many are made at once. */
+static unsigned ready_tables(void)
+{
+	return world.flavour & WORLD_LEAN ? 1 : WORLD_READY;
+}
+
 static void open_memory(void)
 {
 	const struct pt_config config = {
@@ -88,7 +94,7 @@ static void open_memory(void)
 		.nodes = 1,
 		.section_shift = WORLD_SECTION_SHIFT,
 		.max_pfn = 4 * WORLD_FRAMES,
-		.magazine = 2 * WORLD_READY,
+		.magazine = 2 * ready_tables(),
 		.classes = 8,
 	};
 	struct pt_port port = explore_port();
@@ -120,7 +126,7 @@ static void open_memory(void)
 static void fill_magazines(void)
 {
 	const struct pt_space *space = &world.space[0];
-	unsigned ready = world.flavour & WORLD_LEAN ? 1 : WORLD_READY;
+	unsigned ready = ready_tables();
 	struct ptdesc *pt[WORLD_READY];
 
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {

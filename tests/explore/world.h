@@ -87,14 +87,14 @@ extern struct world world;
 #define WORLD_FEW  1u
 #define WORLD_MANY 3u
 
-/* As many ready tables as each CPU has in its magazine of a class; and two of a new frame besides.
- */
+/* Tables that are ready in each CPU's magazine of a class, unless lean; and two of a new frame
+ * more. */
 #define WORLD_READY  4u
 #define WORLD_TABLES (WORLD_READY + 2)
 
 /* What some calls want of a world, bits. */
 #define WORLD_KERNEL   1u /* a kernel's spaces */
-#define WORLD_LEAN     2u /* few ready tables: who drains them has a long way */
+#define WORLD_LEAN     2u /* small magazines: who drains them has a long way */
 #define WORLD_FLAVOURS 4u
 
 /* Makes a state and takes the snapshot. */
