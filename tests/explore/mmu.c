@@ -173,7 +173,8 @@ static void widen(struct item *it)
 
 static bool same(const struct item *a, const struct item *b)
 {
-	return a->space == b->space && a->level == b->level && a->va == b->va && a->pa == b->pa &&
+	/* What differs most often comes first. */
+	return a->pa == b->pa && a->va == b->va && a->level == b->level && a->space == b->space &&
 	       a->entry.kind == b->entry.kind && a->entry.flags == b->entry.flags &&
 	       a->entry.format == b->entry.format && a->entry.run == b->entry.run;
 }
