@@ -125,32 +125,18 @@ static void wait_busy(const struct pt_port *port, const pf_entry *entry, unsigne
 	port->wait_while(port->ctx, (const uint32_t *)(const void *)entry + low, value[low]);
 }
 
-/* Waits for what is in the way and tries again, until nothing is. */
-static __attribute__((noinline, cold)) void look_up_again(const struct pt_space *space, uint64_t va,
-    struct found *f)
+/* What the descent for va ends at, and where. Waits for what is in the way, until nothing is. */
+static void look_up(const struct pt_space *space, uint64_t va, struct reader *at, struct found *f)
 {
 	const struct pt_port *port = &space->memory->port;
-	struct reader at;
 
-	while (!look_up_once(space, va, &at, f)) {
+	while (__builtin_expect(!look_up_once(space, va, at, f), 0)) {
 		uint32_t seq = PT_LOAD(&space->move_seq, RELAXED);
 
 		if (f->e == pf_busy(f->l))
-			wait_busy(port, at.entry, f->l);
+			wait_busy(port, at->entry, f->l);
 		else if (seq & 1)
 			port->wait_while(port->ctx, &space->move_seq, seq);
-	}
-}
-
-/* What the descent for va ends at. */
-PF_HOT void look_up(const struct pt_space *space, uint64_t va, struct found *f)
-{
-	struct reader at;
-	struct found again; /* so that f need not be in memory */
-
-	if (__builtin_expect(!look_up_once(space, va, &at, f), 0)) {
-		look_up_again(space, va, &again);
-		*f = again;
 	}
 }
 
@@ -167,11 +153,12 @@ PF_HOT void answer(pf_entry e, unsigned l, uint64_t va, struct pt_translation *o
 static __attribute__((noinline)) int translate_any(const struct pt_space *space, uint64_t va,
     struct pt_translation *out, bool inside)
 {
+	struct reader at;
 	struct found f;
 
 	if (!inside)
 		port_section_enter(&space->memory->port);
-	look_up(space, va, &f);
+	look_up(space, va, &at, &f);
 	port_section_exit(&space->memory->port);
 	if (!pf_is_leaf(f.e, f.l)) {
 		if (PT_DEFECT(47)) { /* an error in the place of an address */
@@ -213,64 +200,98 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 
 static unsigned op_table_level(const struct pt_space *space, uint64_t va)
 {
+	struct reader at;
 	struct found f;
 
 	port_section_enter(&space->memory->port);
-	look_up(space, va, &f);
+	look_up(space, va, &at, &f);
 	port_section_exit(&space->memory->port);
 	return f.l; /* the table that holds the entry which ended the descent */
 }
 
-/* Joins neighbouring leaves and hands a piece on when the next does not continue it. */
+/* Joins neighbouring leaves to pieces. */
 struct walker {
+	struct pt_range rest;  /* not looked at yet */
+	bool ended;            /* nothing is left of it */
 	struct pt_piece piece; /* size 0: none */
-	pt_walk_fn fn;
-	void *ctx;
 };
 
-static int walk_piece(struct walker *w, pf_entry e, unsigned l, struct pt_range s)
+/* Does a leaf continue the piece. */
+static inline bool piece_goes_on(const struct pt_piece *p, uint64_t va, uint64_t pa, pt_attr attr,
+    unsigned l)
 {
-	struct pt_piece *p = &w->piece;
-	uint64_t pa = pf_leaf_pa(e, l) + (s.va & slot_mask(l));
-	pt_attr attr = pf_attr_of(e, l);
-	int result = 0;
+	return p->va.v + p->size == va && p->pa.v + p->size == pa && p->level == l &&
+	       p->attr.flags == attr.flags && p->attr.format == attr.format;
+}
 
-	if (p->size && p->level == l && p->va.v + p->size == s.va && p->pa.v + p->size == pa &&
-	    p->attr.flags == attr.flags && p->attr.format == attr.format) {
+/* Takes a slot of what is left; false: it begins another piece, and this one is not given yet. */
+static bool walk_slot(struct walker *w, pf_entry e, unsigned l)
+{
+	struct pt_range s = first_slot(l, w->rest);
+	struct pt_piece *p = &w->piece;
+
+	if (pf_is_leaf(e, l)) {
+		uint64_t pa = pf_leaf_pa(e, l) + (s.va & slot_mask(l));
+		pt_attr attr = pf_attr_of(e, l);
+
+		if (!p->size)
+			*p = (struct pt_piece){{s.va}, {pa}, 0, attr, l};
+		else if (!piece_goes_on(p, s.va, pa, attr, l))
+			return false;
 		p->size += s.last - s.va + 1;
-		return 0;
 	}
-	if (p->size)
-		result = w->fn(w->ctx, p);
-	p->va.v = s.va;
-	p->pa.v = pa;
-	p->size = s.last - s.va + 1;
-	p->attr = attr;
-	p->level = l;
-	return result;
+	w->ended = s.last == w->rest.last;
+	w->rest.va = s.last + 1;
+	return true;
+}
+
+/*
+ * On to the next entry of the table; false: it is to be looked up. It is, unless it is a leaf or a
+ * hole, and nothing was moved (14).
+ */
+static inline bool read_on(const struct pt_space *space, uint32_t seq, struct reader *at,
+    struct found *f)
+{
+	f->e = pf_load(++at->entry);
+	if (is_in_noted_run(space, f->e, f->l) && !ask_run(at, f))
+		return false;
+	return (pf_is_leaf(f->e, f->l) || f->e == pf_empty(f->l)) &&
+	       !move_seen(&space->move_seq, seq);
+}
+
+/*
+ * What is left, as far as the table goes that a look-up ends in. false: a piece is to be given
+ * first; whoever is told of it may change what comes after, and is to see that.
+ */
+static bool walk_table(const struct pt_space *space, struct walker *w)
+{
+	uint32_t seq = move_look(&space->move_seq);
+	struct reader at;
+	struct found f;
+
+	look_up(space, w->rest.va, &at, &f);
+	do {
+		if (!walk_slot(w, f.e, f.l))
+			return false;
+	} while (!w->ended && w->rest.va & table_mask(f.l) && read_on(space, seq, &at, &f));
+	return true;
 }
 
 static int op_walk(const struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx)
 {
-	struct walker w = {.fn = fn, .ctx = ctx};
-	struct pt_range rest = r;
+	struct walker w = {.rest = r};
 	int result = 0;
 
-	while (!result) {
-		struct pt_range s;
-		struct found f;
+	while (!result && !w.ended) {
+		bool more;
 
 		port_section_enter(&space->memory->port);
-		look_up(space, rest.va, &f);
-		s = first_slot(f.l, rest);
-		if (pf_is_leaf(f.e, f.l))
-			result = walk_piece(&w, f.e, f.l, s);
+		more = walk_table(space, &w);
 		port_section_exit(&space->memory->port);
-		if (s.last == r.last)
-			break;
-		rest.va = s.last + 1;
+		if (w.piece.size && (!more || w.ended)) {
+			result = fn(ctx, &w.piece);
+			w.piece.size = 0;
+		}
 	}
-	if (!result && w.piece.size)
-		result = fn(ctx, &w.piece);
 	return result;
 }

@@ -84,7 +84,10 @@ struct pt_piece {
 	unsigned level;
 };
 
-/* Called once for each piece, in address order. Non-zero ends the walk, which returns it. */
+/*
+ * Called once for each piece, in address order. Non-zero ends the walk, which returns it. It may do
+ * what the caller of the walk may, to the space too: no lock is held and no read section open.
+ */
 typedef int (*pt_walk_fn)(void *ctx, const struct pt_piece *piece);
 
 /* Counts of a space; exact when no call is under way. */
@@ -183,7 +186,9 @@ PT_MUST_CHECK int pt_translate(const struct pt_space *space, pt_va va, struct pt
  */
 PT_MUST_CHECK int pt_table_level(const struct pt_space *space, pt_va va, unsigned *level);
 
-/* Calls fn for each piece mapped in the range. Takes no lock. Returns fn's non-zero, 0, or error.
+/*
+ * Calls fn for each piece mapped in the range. Takes no lock. What a piece says of a page was so at
+ * some time since the call of fn before it, or of the walk. Returns fn's non-zero, 0, or error.
  */
 PT_MUST_CHECK int pt_walk(const struct pt_space *space, pt_va va, uint64_t size, pt_walk_fn fn,
     void *ctx);

@@ -425,6 +425,34 @@ static void test_walk(struct kit *k)
 	CHECK(k, p.count == 1 && p.piece[0].pa.v == 2 * page && p.piece[0].size == page);
 }
 
+struct undone {
+	struct kit *k;
+	unsigned pieces;
+};
+
+/* Takes a piece away, and what follows it, and waits until no reader can be where they were. */
+static int unmap_on(void *ctx, const struct pt_piece *piece)
+{
+	struct undone *u = ctx;
+	int err = pt_unmap(&u->k->a, piece->va, 2 * piece->size, 0, NULL);
+
+	u->pieces++;
+	(void)pt_memory_shrink(u->k->memory);
+	return err;
+}
+
+/* Who is told of a piece may do what who walks may; what is told next is what is there then. */
+static void test_walk_changes(struct kit *k)
+{
+	struct undone u = {.k = k};
+	uint64_t page = kit_page(k);
+
+	CHECK(k, pt_map(&k->a, VA(0), page, PA(page), k->rw, 0) == 0);
+	CHECK(k, pt_map(&k->a, VA(page), page, PA(page), k->ro, 0) == 0);
+	CHECK(k, pt_walk(&k->a, VA(0), 2 * page, unmap_on, &u) == 0);
+	CHECK(k, u.pieces == 1 && kit_unmapped(k, &k->a, 0) && kit_unmapped(k, &k->a, page));
+}
+
 /* Contiguous runs: made where they fit, taken apart only where a range cuts one. */
 static void test_runs(struct kit *k)
 {
@@ -582,6 +610,7 @@ const struct kit_test kit_leaf_tests[] = {
 	{"replacing", test_replace},
 	{"lists and cursors", test_list_and_cursor},
 	{"walks in pieces", test_walk},
+	{"walks while its pieces go", test_walk_changes},
 	{"contiguous runs", test_runs},
 	{"split and collapse", test_split_and_collapse},
 	{"ranges that are refused", test_ranges},
