@@ -184,6 +184,24 @@ static inline void tell_watcher(size_t offset, size_t size)
 		explore.watch->write(watched(offset), size);
 }
 
+/* Notes an access; is there one of another fiber that conflicts. */
+static inline bool conflicts(size_t offset, size_t size, bool write)
+{
+	if (!is_noted(offset, size, write))
+		return note_access(offset, size, write);
+	return others_at(&explore.granule[offset / GRANULE], write) != 0;
+}
+
+/* Before an access that conflicts. */
+static inline void decide_and_meet(size_t offset, size_t size, bool write, bool decide)
+{
+	struct held access = held_of(offset, size, write);
+
+	if (decide && explore.preemptions < explore.config.bound)
+		explore_point(&access);
+	meet(&access);
+}
+
 /* Comes before each access to the block; true: it conflicts, and race.c wants to know of it. */
 static inline bool before_access(size_t offset, size_t size, bool write, bool decide,
     const char *what, const void *pc)
@@ -200,18 +218,11 @@ static inline bool before_access(size_t offset, size_t size, bool write, bool de
 		explore_fail("livelock", NULL);
 	if (explore.replay)
 		explore_point_replay();
-	conflict = is_noted(offset, size, write)
-		       ? others_at(&explore.granule[offset / GRANULE], write) != 0
-		       : note_access(offset, size, write);
+	conflict = conflicts(offset, size, write);
 	if (conflict && explore.tell)
 		explore_tell(offset, size, what, pc);
-	if (conflict && !explore.replay) {
-		struct held access = held_of(offset, size, write);
-
-		if (decide && explore.preemptions < explore.config.bound)
-			explore_point(&access);
-		meet(&access);
-	}
+	if (conflict && !explore.replay)
+		decide_and_meet(offset, size, write, decide);
 	if (write)
 		tell_watcher(offset, size);
 	return conflict;

@@ -338,10 +338,34 @@ static void check_D84(void)
 	close_world(&w);
 }
 
+static int see_sections(void *ctx, const struct pt_piece *piece)
+{
+	struct world *w = ctx;
+
+	(void)piece;
+	assert_int_equal(w->kit.in_section, 0);
+	w->made++;
+	return 0;
+}
+
+/* Whoever is told of a piece may wait for readers: it is none itself. */
+static void check_D86(void)
+{
+	struct world w;
+
+	open_world(&w);
+	map(&w, 0, PAGE, 0);
+	map(&w, 2 * PAGE, PAGE, 0);
+	w.made = 0;
+	must(pt_walk(&w.space, pt_make_va(0), 4 * PAGE, see_sections, &w));
+	assert_int_equal(w.made, 2);
+	close_world(&w);
+}
+
 /* clang-format off */
 #define ROWS(X) \
 	X(23, 1) X(31, 1) X(34, 1) X(35, 1) X(42, 1) X(47, 1) X(48, 1) X(49, 1) X(50, 1) \
-	X(84, 1)
+	X(84, 1) X(86, 1)
 /* clang-format on */
 
 #define DEFECTS_NAME "defects_space"
