@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define ARENA_ALIGN ((size_t)1 << 16) /* the largest page; sections are multiples of it */
 
 /* The library broke the contract of the port: no test can go on after that. */
 static void broken(const char *what)
@@ -148,6 +151,52 @@ static void *zeroed(size_t size, size_t align)
 	return at;
 }
 
+/* The last arena that was given back: fresh pages take longer than most tests. Nobody may touch it.
+ */
+static struct {
+	char *at;
+	size_t size;
+} kept;
+
+static void protect(char *at, size_t size, int rights)
+{
+	if (mprotect(at, size, rights))
+		broken("an arena's rights cannot be set");
+}
+
+/* With pages around it that nobody may touch either; they stay when it goes. */
+static char *new_arena(size_t size)
+{
+	char *base = mmap(NULL, size + 2 * ARENA_ALIGN, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		broken("no memory");
+	return base + (ARENA_ALIGN - (uintptr_t)base % ARENA_ALIGN);
+}
+
+/* Memory of any contents, aligned for every page size. */
+static char *take_arena(size_t size)
+{
+	char *at = kept.size == size ? kept.at : NULL;
+
+	if (at)
+		kept.at = NULL;
+	else
+		at = new_arena(size);
+	protect(at, size, PROT_READ | PROT_WRITE);
+	return at;
+}
+
+static void give_arena(char *at, size_t size)
+{
+	if (kept.at && munmap(kept.at, kept.size))
+		broken("an arena cannot be given back");
+	kept.at = at;
+	kept.size = size;
+	protect(at, size, PROT_NONE);
+}
+
 static struct pt_port make_port(struct test_port *t)
 {
 	struct pt_port port = {
@@ -189,8 +238,8 @@ void test_port_open(struct test_port *t, unsigned page_shift, unsigned sections,
 	/* Not from 0, so that nobody mistakes an offset for an address. */
 	t->first_pa = (uint64_t)frames << page_shift;
 	t->size = (size_t)(frames * sections) << page_shift;
-	t->arena = zeroed(t->size, (size_t)1 << (page_shift < 12 ? 12 : page_shift));
-	t->shadow = zeroed(t->size, 64);
+	t->shadow = take_arena(2 * t->size);
+	t->arena = t->shadow + t->size;
 	/* Not zero: tables must be made empty, not found empty. */
 	memset(t->arena, 0xa5, t->size);
 	memset(t->shadow, 0x5a, t->size);
@@ -210,8 +259,7 @@ void test_port_abandon(struct test_port *t)
 	for (unsigned i = 0; i < t->sections; i++)
 		free(t->words[i]);
 	free(t->block);
-	free(t->shadow);
-	free(t->arena);
+	give_arena(t->shadow, 2 * t->size);
 }
 
 int test_port_close(struct test_port *t, struct pt_leaks *leaks)
