@@ -190,8 +190,8 @@ static int op_translate(const struct pt_space *space, uint64_t va, struct pt_tra
 	if (__builtin_expect(path.l != 0, 0))
 		return translate_any(space, va, out, true);
 	e = pf_load(&path.table[index_of(va, 0)]);
-	if (__builtin_expect(!pf_is_leaf(e, 0) || move_seen(&space->move_seq, seq), 0) ||
-	    is_in_noted_run(space, e, 0))
+	if (__builtin_expect(!pf_is_leaf(e, 0), 0) ||
+	    __builtin_expect(move_seen(&space->move_seq, seq), 0) || is_in_noted_run(space, e, 0))
 		return translate_any(space, va, out, true);
 	answer(e, 0, va, out);
 	port_section_exit(&space->memory->port);

@@ -151,11 +151,24 @@ static void do_copy_share(struct call *c)
 	    PT_COW | PT_SHARE);
 }
 
+/* Where a page moves. */
+static pt_va target_of(unsigned page)
+{
+	return world_va(WORLD_TARGET + page % (2 * WORLD_LEAF));
+}
+
 static void do_move(struct call *c)
 {
-	unsigned to = WORLD_TARGET + c->page % (2 * WORLD_LEAF);
+	c->err = pt_move(c->space, world_va(c->page), world_size(c->pages), target_of(c->page), 0);
+}
 
-	c->err = pt_move(c->space, world_va(c->page), world_size(c->pages), world_va(to), 0);
+/* Looks where a page is moved from, then where it goes: whatever is under way, it is not lost. */
+static void do_follow(struct call *c)
+{
+	struct pt_translation t;
+
+	c->out = !pt_translate(c->space, world_va(c->page), &t);
+	c->out |= !pt_translate(c->space, target_of(c->page), &t);
 }
 
 static void do_split(struct call *c)
@@ -324,6 +337,7 @@ static const struct operation operations[] = {
 	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_deposit},
 	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},
 	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
+	{"follow", PROMISE_POINT, TAKES_PLACE, 0, do_follow},
 	{"table_level", PROMISE_NONE, TAKES_PLACE, 0, do_table_level},
 	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
 	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
