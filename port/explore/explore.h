@@ -10,7 +10,8 @@
  * nothing is decided: a switch there does what the same switch before the next conflict does. Which
  * places conflict is learnt; when a new one is found the scenario begins anew.
  *
- * Of the schedules left, those that repeat another are not run to their end (sched.c, unmet_mask).
+ * Of the schedules left, those that repeat another are left out (footprint.c) or, where that is not
+ * known before, not run to their end (sched.c, unmet_mask).
  */
 #ifndef PORT_EXPLORE_EXPLORE_H
 #define PORT_EXPLORE_EXPLORE_H

@@ -38,16 +38,16 @@ static bool before(const volatile void *at, size_t size, enum atomic_kind kind, 
 {
 	static const char *const what[] = {"atomic load", "atomic store", "atomic update"};
 	size_t offset = block_offset(at);
-
+	bool write = kind != ATOMIC_LOAD;
 	bool tell;
 
 	if (offset >= EXPLORE_BLOCK)
 		return false;
-	if (is_settled(offset, size, kind != ATOMIC_LOAD, true)) {
-		count_access(offset, size, kind != ATOMIC_LOAD);
+	if (is_settled(offset, size, write, true)) {
+		count_access(offset, size, write);
 		return false;
 	}
-	tell = before_access(offset, size, kind != ATOMIC_LOAD, true, what[kind], pc);
+	tell = before_access(offset, size, write, true, what[kind], pc);
 	if (explore.current != EXPLORE_MAIN && watched(offset)) {
 		if (kind == ATOMIC_LOAD)
 			explore.watch->load(watched(offset));
