@@ -151,8 +151,7 @@ static void *zeroed(size_t size, size_t align)
 	return at;
 }
 
-/* The last arena that was given back: fresh pages take longer than most tests. Nobody may touch it.
- */
+/* The last arena that was given back, since fresh pages take long. Nobody may touch it. */
 static struct {
 	char *at;
 	size_t size;
