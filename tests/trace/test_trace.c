@@ -38,6 +38,20 @@ static void test_what_is_written_is_read(void **state)
 	}
 }
 
+/* Member by member: what lies between them may be anything. */
+static void expect_header(const struct trace_header *h, const struct trace_header *want)
+{
+	assert_string_equal(h->kernel, want->kernel);
+	assert_string_equal(h->command, want->command);
+	assert_string_equal(h->thp, want->thp);
+	assert_int_equal(h->page_shift, want->page_shift);
+	assert_int_equal(h->levels, want->levels);
+	assert_int_equal(h->reclaim, want->reclaim);
+	assert_int_equal(h->faults, want->faults);
+	assert_int_equal(h->scan, want->scan);
+	assert_int_equal(h->start, want->start);
+}
+
 static void test_header_is_read(void **state)
 {
 	struct trace_header header = made_header(14);
@@ -49,14 +63,14 @@ static void test_header_is_read(void **state)
 	int fd = made_file(path);
 
 	(void)state;
-	memset(&header.thp, 0, sizeof(header.thp));
+	header.thp[0] = 0;
 	memset(header.kernel, 'k', sizeof(header.kernel) - 1);
 	memset(header.command, '\xff', sizeof(header.command) - 1);
 	header.start = UINT64_MAX;
 	assert_true(trace_close(trace_create(path, &header, &error), 0, &error));
 	reader = trace_open(path, &again, &error);
 	assert_non_null(reader);
-	assert_memory_equal(&header, &again, sizeof(header));
+	expect_header(&again, &header);
 	trace_reader_close(reader);
 	file = made_bytes(fd);
 	free(file.data);

@@ -201,19 +201,23 @@ static void cache_leaf(struct access *a, unsigned level, const struct pt_entry_i
 
 /*
  * Where what is done to a leaf is noted: an MMU may take any leaf of its run, so it is the one that
- * lies opposite.
+ * lies opposite, while that is of the same run. *raw, the leaf, becomes what is there: no other
+ * value may be marked, since the run may be on its way out.
  */
 static void *place_of(const struct tlb *tlb, unsigned level, void *at,
-    const struct pt_entry_info *info)
+    const struct pt_entry_info *info, uint64_t *raw)
 {
 	size_t bytes = tlb->config.format->entry_bytes;
 	size_t run = info->run ? (size_t)(info->run_size / info->size) * bytes : bytes;
 	size_t offset = (uintptr_t)at & (run - 1);
 	void *other = (char *)at - offset + (run - bytes - offset);
+	uint64_t found = load(tlb, other);
 	struct pt_entry_info there;
 
-	if (pt_entry_decode(tlb->config.format, load(tlb, other), level, &there) || !there.run)
+	if (!info->run || pt_entry_decode(tlb->config.format, found, level, &there) || !there.run ||
+	    (there.pa.v ^ info->pa.v) & ~(info->run_size - 1))
 		return at;
+	*raw = found;
 	return other;
 }
 
@@ -225,21 +229,19 @@ static int set_marks(struct access *a, unsigned level, void *at, uint64_t raw,
 	uint32_t wanted = (PT_ACCESSED | (a->access & PT_WRITE ? PT_DIRTY : 0)) & format->attrs &
 			  ~info->attr.flags;
 	void *place;
-	uint64_t before;
 	uint64_t now;
 
 	if (!wanted)
 		return 0;
-	place = place_of(a->tlb, level, at, info);
-	before = place == at ? raw : load(a->tlb, place);
-	now = before;
+	place = place_of(a->tlb, level, at, info, &raw);
+	now = raw;
 	if (wanted & PT_ACCESSED)
 		now = marked(now, a->tlb->accessed[level]);
 	if (wanted & PT_DIRTY)
 		now = marked(now, a->tlb->dirty[level]);
-	if (!(format->flags & PT_FORMAT_MMU_AD) || !change(a->tlb, place, before, now))
+	if (!(format->flags & PT_FORMAT_MMU_AD) || !change(a->tlb, place, raw, now))
 		return -PT_EBUSY;
-	cpu_of(a)->counts.marks += now != before;
+	cpu_of(a)->counts.marks += now != raw;
 	info->attr.flags |= wanted;
 	return 0;
 }
