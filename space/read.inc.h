@@ -277,6 +277,7 @@ static bool walk_table(const struct pt_space *space, struct walker *w)
 	return true;
 }
 
+/* In no section: whoever is told may wait for readers. */
 static int tell(const struct pt_space *space, pt_walk_fn fn, void *ctx,
     const struct pt_piece *piece)
 {

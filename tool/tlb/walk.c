@@ -208,13 +208,19 @@ static void *place_of(const struct tlb *tlb, unsigned level, void *at,
     const struct pt_entry_info *info, uint64_t *raw)
 {
 	size_t bytes = tlb->config.format->entry_bytes;
-	size_t run = info->run ? (size_t)(info->run_size / info->size) * bytes : bytes;
-	size_t offset = (uintptr_t)at & (run - 1);
-	void *other = (char *)at - offset + (run - bytes - offset);
-	uint64_t found = load(tlb, other);
 	struct pt_entry_info there;
+	uint64_t found;
+	size_t offset;
+	size_t run;
+	char *other;
 
-	if (!info->run || pt_entry_decode(tlb->config.format, found, level, &there) || !there.run ||
+	if (!info->run)
+		return at;
+	run = (size_t)(info->run_size / info->size) * bytes;
+	offset = (uintptr_t)at & (run - 1);
+	other = (char *)at - offset + (run - bytes - offset);
+	found = load(tlb, other);
+	if (pt_entry_decode(tlb->config.format, found, level, &there) || !there.run ||
 	    (there.pa.v ^ info->pa.v) & ~(info->run_size - 1))
 		return at;
 	*raw = found;
