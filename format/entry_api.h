@@ -210,8 +210,9 @@ static inline void pf_store(pf_entry *p, pf_entry e)
 }
 
 /*
- * A store that publishes nothing new, or what a fence before it does. A race detector that knows no
- * fences is shown the order here.
+ * The store of an empty entry, which publishes nothing, or one of many leaves that a release fence
+ * stands before. A leaf that is changed publishes its memory anew: who reads it need not have seen
+ * the store that mapped it. A race detector that knows no fences is shown the order here.
  */
 static inline void pf_store_leaf(pf_entry *p, pf_entry e)
 {

@@ -82,9 +82,9 @@ static inline void change_leaf(struct pt_op *op, const struct change *c, pf_entr
 		old = take(op, entry, pf_busy(l));
 		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
 		pt_op_flush_now(op);
-		pf_store_leaf(entry, changed(c, old, l));
+		pf_store(entry, changed(c, old, l));
 	} else if (plain_store(op->mmu, old, l)) {
-		pf_store_leaf(entry, changed(c, old, l));
+		pf_store(entry, changed(c, old, l));
 	} else {
 		while (!pf_replace(entry, &old, changed(c, old, l)))
 			;
@@ -248,9 +248,14 @@ PF_HOT bool set_marked(pf_entry *entry, unsigned l, pf_entry bits)
 	return true;
 }
 
-/* The same for many: the hot loop, compiled for each case of what is constant in it. */
+/*
+ * The same for many: the hot loop, compiled for each case of what is constant in it. What was
+ * written before a page was mapped is seen by who sees it with other attributes.
+ */
 PF_HOT void set_attrs(bool mmu, pf_entry *entry, unsigned l, pf_entry bits, unsigned count)
 {
+	if (!PT_DEFECT(87))
+		PT_FENCE(RELEASE);
 	for (; count >= 8; count -= 8, entry += 8) {
 		if (mmu && set_marked(entry, l, bits))
 			continue;

@@ -133,12 +133,17 @@ PF_HOT unsigned copy_entry(struct copying how, pf_entry *from, pf_entry *to, uns
 	return 1;
 }
 
-/* Copies entries; returns how many leaves. Compiled for each case of what is constant in it. */
+/*
+ * Copies entries; returns how many leaves. Compiled for each case of what is constant in it. Who
+ * sees a leaf, protected or copied, sees what was written before it was mapped.
+ */
 PF_HOT unsigned copy_many(struct copying how, pf_entry *from, pf_entry *to, unsigned l,
     unsigned count)
 {
 	unsigned n = 0;
 
+	if (!PT_DEFECT(88))
+		PT_FENCE(RELEASE);
 	for (; count >= 8; count -= 8, from += 8, to += 8) {
 #define ONE(i) n += copy_entry(how, &from[i], &to[i], l);
 		EIGHT(ONE)
@@ -187,6 +192,7 @@ static __attribute__((noinline)) void make_shared(struct pt_op *op, struct ptdes
 	pf_entry *entry = table_of(op->memory, pt, 0);
 	uint64_t base = ptdesc_base(pt);
 
+	PT_FENCE(RELEASE); /* as in copy_many */
 	for (unsigned i = 0; i < 1u << pf_bits(0); i++) {
 		pf_entry e = pf_load_locked(&entry[i]);
 
