@@ -337,6 +337,8 @@ static __attribute__((noinline)) int unmap_long(struct pt_space *space, struct p
 {
 	struct pt_op op;
 	struct survey q = {.kind = SURVEY_UNMAP};
+	/* A table that the range covers is cut off whole, from its parent. */
+	unsigned floor = flags & PT_KEEP_TABLES ? 0 : whole_level(space, r);
 	struct link link;
 	struct ptdesc *pt;
 	unsigned l;
@@ -344,9 +346,9 @@ static __attribute__((noinline)) int unmap_long(struct pt_space *space, struct p
 
 	pt_op_begin(&op, space, NULL, flags, gather);
 	q.side = &op.side[0];
-	/* A table that the range covers is cut off whole, from its parent. */
-	err = enter_range(&op, &q, r, flags & PT_KEEP_TABLES ? 0 : whole_level(space, r), &pt, &l,
-	    &link);
+	/* A leaf table goes even if it is the cover. */
+	stay_from(&op, space, r, floor ? floor : 1);
+	err = enter_range(&op, &q, r, floor, &pt, &l, &link);
 	if (!err) {
 		unmap_range(&op, q.side, pt, l, r);
 		if (l == 0 && !pt->used && !(flags & PT_KEEP_TABLES))

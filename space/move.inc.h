@@ -229,6 +229,7 @@ static int move_enter(struct pt_op *op, struct move *m, struct pt_range from, st
 		.held_to = up ? from.last : to.last};
 	struct link link;
 
+	stay_from(op, m->side->space, both, 0);
 	m->top = lock_cover(op, m->side, both, 0, &link, &m->top_level);
 	survey(op, &first, m->top, m->top_level, up ? from : to);
 	if (!op->err)

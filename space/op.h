@@ -45,9 +45,10 @@ struct pt_op {
 	bool shared_held;                   /* and its lock is held, the last of all (16) */
 	struct ptdesc *shared;              /* a truly shared table that the operation changes */
 	bool stores;                        /* the second phase: no table is locked any more (6) */
-	bool at_once;          /* a flush must come before the locks are dropped (12) */
-	bool prepare;          /* the survey saw leaves to split or tables to unshare */
-	uint8_t split_to;      /* leaves above this level are split even if the range covers them */
+	bool at_once;     /* a flush must come before the locks are dropped (12) */
+	bool prepare;     /* the survey saw leaves to split or tables to unshare */
+	uint8_t split_to; /* leaves above this level are split even if the range covers them */
+	uint8_t stay;     /* tables of this level and above stay though they become empty (10) */
 	struct pt_flush flush; /* grows; leaves and tables 0: nothing to flush */
 	struct pt_side side[PT_SIDES];
 };
@@ -75,6 +76,7 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->at_once = space->format->flags & PT_FORMAT_BBM && !PT_DEFECT(81);
 	op->prepare = false;
 	op->split_to = PT_MAX_LEVELS;
+	op->stay = PT_MAX_LEVELS;
 	op->flush.leaves = 0;
 	op->flush.tables = 0;
 	op->side[0] = (struct pt_side){.space = space, .flush = true};

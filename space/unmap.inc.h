@@ -284,13 +284,24 @@ static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 		return;
 	}
 	unmap_range(op, side, child, l - 1, s);
-	if (!keep && !child->used) {
+	if (!keep && !child->used && l - 1 < op->stay) {
 		PT_STORE(&child->dead, 1, RELAXED);
 		unlink_child(op, pt, l, s.va, child);
 	}
 }
 
-/* Unmaps a range of a locked table; tables below that it empties are unlinked on the spot (10). */
+/*
+ * Upper tables that cover a range stay though they become empty: those that a table was missing
+ * for on the way down, so that the cover is above them, as well as those above the cover (10).
+ */
+static inline void stay_from(struct pt_op *op, const struct pt_space *space, struct pt_range r,
+    unsigned floor)
+{
+	if (!PT_DEFECT(89))
+		op->stay = (uint8_t)cover_level(space, r, floor);
+}
+
+/* Unmaps a range of a locked table; tables below op->stay that it empties are unlinked (10). */
 static void unmap_range(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
     struct pt_range r)
 {
@@ -329,7 +340,8 @@ static void bury_cover(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	pt_op_unlock(op, side, parent);
 }
 
-/* Unlinks the empty tables below pt that lie within a range. All are locked. */
+/* Unlinks the empty tables below pt, and below op->stay, that lie within a range. All are locked.
+ */
 static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct pt_range r,
     struct pt_range within)
 {
@@ -345,7 +357,7 @@ static void prune_range(struct pt_op *op, struct ptdesc *pt, unsigned l, struct 
 		if (child->shared)
 			continue;
 		prune_range(op, child, l - 1, s, within);
-		if (!child->used && (s.va & ~slot_mask(l)) >= within.va &&
+		if (!child->used && l - 1 < op->stay && (s.va & ~slot_mask(l)) >= within.va &&
 		    (s.va | slot_mask(l)) <= within.last) {
 			PT_STORE(&child->dead, 1, RELAXED);
 			unlink_child(op, pt, l, s.va, child);
