@@ -33,8 +33,8 @@
  *                             the memory was made with config.irq, which makes every pin block
  *                             interrupts
  *   may sleep                 only calls given PT_MAY_SLEEP, pt_memory_shrink, pt_memory_destroy
- *   inside a walk callback    pt_translate, pt_table_level, pt_page_memdesc, ptdesc_address and
- *                             other queries
+ *   in pt_dirty's callback    pt_translate, pt_table_level, pt_page_memdesc, ptdesc_address and
+ *                             other queries; in pt_walk's what its caller may
  */
 #ifndef PTDESC_PORT_H
 #define PTDESC_PORT_H

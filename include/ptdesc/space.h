@@ -85,8 +85,9 @@ struct pt_piece {
 };
 
 /*
- * Called once for each piece, in address order. Non-zero ends the walk, which returns it. It may do
- * what the caller of the walk may, to the space too: no lock is held and no read section open.
+ * Called once for each piece, in address order. Non-zero ends the walk, which returns it. Called by
+ * pt_walk it may do what the caller of that may, to the space too: no lock is held and no read
+ * section open. Called by pt_dirty it may ask only: locks of tables are held.
  */
 typedef int (*pt_walk_fn)(void *ctx, const struct pt_piece *piece);
 
