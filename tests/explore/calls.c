@@ -3,6 +3,7 @@
 
 #include <ptdesc/kernel.h>
 #include "core/defects.h"
+#include "space/op.h"
 #include "tests/explore/calls.h"
 #include "tests/explore/embedder.h"
 #include "tests/explore/mmu.h"
@@ -292,6 +293,25 @@ static void do_set_memory(struct call *c)
 	c->err = pt_set_memory_ro(c->space, world_va(c->page), world_size(c->pages), 0);
 }
 
+/* Rights are changed, then leaf tables are put together, then those of level 1. */
+#define SET_MEMORY_STEPS 3u
+
+static void set_memory_step(struct call *c, unsigned step)
+{
+	unsigned apart;
+
+	if (!step) {
+		c->err =
+		    pt_modify(c->space, world_va(c->page), world_size(c->pages), 0, PT_WRITE, 0);
+		return;
+	}
+	if (c->err || !(world.format->leaves >> step & 1))
+		return;
+	apart = 1u << (pt_format_shift(world.format, step) - world.format->page_shift);
+	for (unsigned page = c->page - c->page % apart; page < c->page + c->pages; page += apart)
+		(void)!pt_collapse(c->space, world_va(page), step, 0);
+}
+
 /* A root's lock is an embedder's to take, too; and found from the address of an entry. */
 static void do_lock(struct call *c)
 {
@@ -344,8 +364,8 @@ static const struct operation operations[] = {
 	{"copy-share", PROMISE_POINT, TAKES_PLACE, 0, do_copy_share},
 	{"move", PROMISE_POINT, TAKES_PLACE, 0, do_move},
 	{"split", PROMISE_POINT, TAKES_PLACE, 0, do_split},
-	{"collapse", PROMISE_TABLE, TAKES_PLACE, 0, do_collapse},
-	{"collapse-deposit", PROMISE_TABLE, TAKES_PLACE, 0, do_collapse_deposit},
+	{"collapse", PROMISE_POINT, TAKES_PLACE, 0, do_collapse},
+	{"collapse-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_collapse_deposit},
 	{"populate", PROMISE_POINT, TAKES_PLACE, 0, do_populate},
 	{"prune", PROMISE_POINT, TAKES_PLACE, 0, do_prune},
 	{"share_table", PROMISE_POINT, TAKES_PLACE, 0, do_share_table},
@@ -392,4 +412,17 @@ void call_run(struct call *c)
 	c->began = explore_time();
 	c->op->run(c);
 	c->ended = explore_time();
+}
+
+unsigned call_steps(const struct call *c)
+{
+	return c->op->promise == PROMISE_STEPS ? SET_MEMORY_STEPS : 1;
+}
+
+void call_step(struct call *c, unsigned step)
+{
+	if (c->op->promise == PROMISE_STEPS)
+		set_memory_step(c, step);
+	else
+		call_run(c);
 }

@@ -8,8 +8,7 @@
 /* What is promised of an operation's answer beside writers. */
 enum promise {
 	PROMISE_POINT, /* linearizable */
-	PROMISE_STEPS, /* the same, and then tables are put together, each by itself */
-	PROMISE_TABLE, /* linearizable, but it answers for tables: between another's steps, too */
+	PROMISE_STEPS, /* several calls, one after the other: each linearizable, see call_step */
 	PROMISE_PAGES, /* a sequence of translates */
 	PROMISE_NONE,  /* a look at structure or counters */
 };
@@ -59,6 +58,12 @@ extern const unsigned memory_operation_count;
 
 /* Does the call and notes when. */
 void call_run(struct call *call);
+
+/* How many steps a call has that others may come between. */
+unsigned call_steps(const struct call *call);
+
+/* Does one of its steps, which come in order: 0 is the first. */
+void call_step(struct call *call, unsigned step);
 
 /* The operation of that name, or NULL. */
 const struct operation *operation_find(const char *name);
