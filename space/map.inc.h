@@ -252,6 +252,8 @@ static int op_populate(struct pt_space *space, struct pt_range r, unsigned level
 	unsigned l;
 	int err;
 
+	if (PT_DEFECT(14) && PF_ENTRY_BITS == 32)
+		return 0;
 	pt_op_begin(&op, space, NULL, flags, NULL);
 	q.side = &op.side[0];
 	err = enter_range(&op, &q, r, level, &pt, &l, &link);
