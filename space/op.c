@@ -60,7 +60,7 @@ void pt_op_flush_now(struct pt_op *op)
 {
 	const struct pt_port *port = &op->memory->port;
 
-	if (!(op->flush.leaves | op->flush.tables))
+	if (!(op->flush.leaves | op->flush.tables) || (PT_DEFECT(39) && op->stores))
 		return;
 	for (unsigned i = 0; i < PT_SIDES && op->mmu && port->flush; i++) {
 		const struct pt_space *space = op->side[i].space;

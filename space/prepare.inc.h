@@ -234,6 +234,11 @@ static void prepare(struct pt_op *op, struct survey *q, struct ptdesc *pt, unsig
  */
 static inline void before_stores(struct pt_op *op)
 {
+	if (PT_DEFECT(39)) { /* all of it is flushed now, and what is taken out after that is not */
+		pt_op_flush(op, 0, UINT64_MAX, 0, true);
+		op->flush.leaves = op->flush.tables = (1u << PT_MAX_LEVELS) - 1;
+		pt_op_flush_now(op);
+	}
 	op->stores = true;
 	if (PF_BBM)
 		pt_op_flush_now(op);

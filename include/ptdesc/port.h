@@ -80,7 +80,7 @@ struct pt_flush {
 	pt_va last;      /* last byte, inclusive */
 	uint32_t leaves; /* bit l: leaf entries of level l changed */
 	uint32_t tables; /* bit l: entries of level l that point to tables changed: walk caches */
-	bool kernel;     /* global addresses: of every space */
+	bool kernel;     /* global addresses: of every space, and of every device that uses them */
 };
 
 struct pt_port {
@@ -122,7 +122,11 @@ struct pt_port {
 	bool (*grace_done)(void *ctx, uint64_t cookie);
 	void (*grace_wait)(void *ctx, uint64_t cookie);
 
-	/* Removes what the request names from every TLB and walk cache; NULL: there are none. */
+	/*
+	 * Removes what the request names from every TLB and walk cache, and the IOTLB of every
+	 * device that walks these tables; NULL: there are none. Called after entries were taken
+	 * out, and before what they led to is handed over or queued to be freed.
+	 */
 	void (*flush)(void *ctx, const struct pt_flush *request);
 
 	/* Makes stores to [address, address + size) visible to walkers that do not snoop; or NULL.
