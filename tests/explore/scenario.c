@@ -122,13 +122,17 @@ static bool walks(const struct operation *op)
 /* MMUs walk beside calls on spaces, and only where they write bits is that of interest. */
 static bool mmu_fits(const struct scenario *s)
 {
-	unsigned walkers = walks(s->op[0]) + walks(s->op[1]);
+	unsigned walkers = 0;
+	bool memory = false;
 
+	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++) {
+		walkers += walks(s->op[i]);
+		memory |= s->op[i]->takes == TAKES_MEMORY;
+	}
 	if (!mmu_on())
 		return !walkers;
-	if (s->op[0]->takes == TAKES_MEMORY || s->op[1]->takes == TAKES_MEMORY)
-		return false;
-	return walkers == 0 || (walkers == 1 && world.format->flags & PT_FORMAT_MMU_AD);
+	return !memory &&
+	       (walkers == 0 || (walkers == 1 && world.format->flags & PT_FORMAT_MMU_AD));
 }
 
 /* Several calls in one, each of which is explored alone; and what they are there to be beside. */
