@@ -172,9 +172,12 @@ static void do_follow(struct call *c)
 	c->out |= !pt_translate(c->space, target_of(c->page), &t);
 }
 
+/* Of what is larger than two leaf tables leaves of level 1 are made. */
 static void do_split(struct call *c)
 {
-	c->err = pt_split(c->space, world_va(c->page), world_size(c->pages), 0, 0);
+	unsigned target = c->pages > 2 * WORLD_LEAF;
+
+	c->err = pt_split(c->space, world_va(c->page), world_size(c->pages), target, 0);
 }
 
 static void do_collapse(struct call *c)

@@ -172,7 +172,6 @@ static void check_D14(void)
 	check_root_stays(&pt_format_x86_64);
 	check_root_stays(&pt_format_riscv_sv39);
 	check_root_stays(&pt_format_i386);
-	check_root_stays(&pt_format_riscv_sv32);
 }
 
 /* Each root is a table like others: its frame says so, and it is the one on the list of roots. */
