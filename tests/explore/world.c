@@ -223,8 +223,7 @@ static pt_pfn next_frames(unsigned order)
 {
 	pt_pfn pfn = memdesc_alloc_pages(world.memory, 0, order, memdesc_none());
 
-	if (pfn != PT_NO_PFN)
-		memdesc_free_pages(world.memory, pfn, order);
+	explore_restore();
 	return pfn;
 }
 
