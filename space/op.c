@@ -56,11 +56,16 @@ void pt_op_unlock_all(struct pt_op *op)
 	}
 }
 
+static bool is_flushed(const struct pt_op *op)
+{
+	return !(op->flush.leaves | op->flush.tables) || (PT_DEFECT(39) && op->stores);
+}
+
 void pt_op_flush_now(struct pt_op *op)
 {
 	const struct pt_port *port = &op->memory->port;
 
-	if (!(op->flush.leaves | op->flush.tables) || (PT_DEFECT(39) && op->stores))
+	if (is_flushed(op))
 		return;
 	for (unsigned i = 0; i < PT_SIDES && op->mmu && port->flush; i++) {
 		const struct pt_space *space = op->side[i].space;

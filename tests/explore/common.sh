@@ -17,14 +17,14 @@ explore()
 {
 	title=$1
 	shift
-	echo "# $title: explore $*"
+	echo "## $title: explore $*"
 	"$explorer" "$@" || echo "not ok - explore $*"
 }
 
 # ends ARG...: the different ways in which what is explored ends.
 ends()
 {
-	"$explorer" "$@" | sed -n 's/^# in all: .* \([0-9]*\) ends, races 0, violations 0,.*/\1/p'
+	"$explorer" "$@" | sed -n 's/^## in all: .* \([0-9]*\) ends, races 0, violations 0,.*/\1/p'
 }
 
 # Schedules that repeat another are left out: all others are there.
@@ -74,7 +74,7 @@ caught()
 
 canaries_are_counted()
 {
-	echo "# canaries: ${canaries_caught:-0} of ${canaries:-0} caught"
+	echo "## canaries: ${canaries_caught:-0} of ${canaries:-0} caught"
 }
 
 faults_are_found()

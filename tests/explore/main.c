@@ -288,7 +288,7 @@ static int explore(void)
 		printf("not ok - nothing was explored\n");
 		good = false;
 	}
-	printf("# in all: ");
+	printf("## in all: ");
 	totals_print(&sum);
 	return good ? 0 : 1;
 }

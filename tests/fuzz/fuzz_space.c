@@ -21,7 +21,7 @@ static unsigned long long operations;
 
 static void report(void)
 {
-	printf("# %llu operations\n", operations);
+	printf("## %llu operations\n", operations);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

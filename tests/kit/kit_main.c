@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		counts = kit_run(&machine, pt_formats);
 		run_cut_down(&machine, &counts);
 	}
-	printf("# kit: %u passed, %u failed, %u not for the format, %lu checks\n1..%u\n",
+	printf("## kit: %u passed, %u failed, %u not for the format, %lu checks\n1..%u\n",
 	    counts.passed, counts.failed, counts.skipped, counts.checks, host.results);
 	return counts.failed != 0;
 }

@@ -177,7 +177,7 @@ static void run_rows(void **state)
 			printf("# %s with %s: %d, not %d\n", rows[i].call, rows[i].object, got,
 			    rows[i].want);
 	}
-	printf("# misuse: %zu of %zu\n", good, count);
+	printf("## misuse: %zu of %zu\n", good, count);
 	assert_int_equal(good, count);
 }
 

@@ -297,9 +297,11 @@ int main(int argc, char **argv)
 	struct pt_hosted_config config = {.bytes = ARENA_BYTES};
 	struct torture *t = &torture;
 	struct pt_hosted *hosted;
+	const char *mode;
 	bool good;
 
 	options(argc, argv);
+	mode = space_flags ? " mmu" : "";
 	config.page_shift = t->format->page_shift;
 	t->ops /= t->writers;
 	if (pt_hosted_memory_create(&config, &hosted)) {
@@ -317,10 +319,11 @@ int main(int argc, char **argv)
 	run(t);
 	good = close_spaces(t, hosted) && t->backlog <= BACKLOG_MOST &&
 	       t->no_memory <= t->ops * t->writers / NO_MEMORY_ONE_IN;
-	printf("%s - torture %s%s: %llu operations of %u writers, %llu translations checked, %u "
-	       "readers; backlog at most %llu tables; %llu calls without memory\n",
-	    good ? "ok" : "not ok", format_name, space_flags ? " mmu" : "",
-	    (unsigned long long)t->ops * t->writers, t->writers, (unsigned long long)t->read,
-	    readers, (unsigned long long)t->backlog, (unsigned long long)t->no_memory);
+	printf("%s - torture %s%s\n", good ? "ok" : "not ok", format_name, mode);
+	printf("## %s%s: %llu operations of %u writers, %llu translations checked, %u readers; "
+	       "backlog at most %llu tables; %llu calls without memory\n",
+	    format_name, mode, (unsigned long long)t->ops * t->writers, t->writers,
+	    (unsigned long long)t->read, readers, (unsigned long long)t->backlog,
+	    (unsigned long long)t->no_memory);
 	return !good;
 }

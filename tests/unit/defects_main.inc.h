@@ -43,14 +43,18 @@ ROWS(ROW)
 /* Before any test runs; cmocka would take an assertion in the other process for its own. */
 static void put_back_each(void)
 {
+	unsigned caught = 0;
+	unsigned count = 0;
+
 	printf("# each defect put back in a process of its own:");
 #define PUT_BACK(n, switchable)                                                                    \
 	if (switchable)                                                                            \
-		caught_D##n = is_caught(n, check_D##n);                                            \
+		caught += caught_D##n = is_caught(n, check_D##n);                                  \
+	count += (switchable);                                                                     \
 	if (switchable)                                                                            \
 		printf(" D" #n "%s", caught_D##n ? "" : "(NOT CAUGHT)");
 	ROWS(PUT_BACK)
-	printf("\n");
+	printf("\n## canaries: %u of %u caught\n", caught, count);
 }
 
 #else

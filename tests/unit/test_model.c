@@ -19,6 +19,13 @@
 
 static struct model model;
 
+/* Of all runs. */
+static struct {
+	uint64_t operations;
+	uint64_t done;
+	uint64_t walks;
+} total;
+
 /* What the command line says. */
 struct arguments {
 	uint64_t seed;
@@ -53,6 +60,9 @@ static void run(unsigned number, const struct pt_format *format, uint32_t flags,
 	for (unsigned i = 0; i < 22; i++)
 		printf(" %llu", (unsigned long long)m->done[i]);
 	printf("; %llu walks\n", (unsigned long long)m->mmu.walks);
+	total.operations += a->ops;
+	total.done += done;
+	total.walks += m->mmu.walks;
 	fflush(stdout);
 }
 
@@ -109,6 +119,8 @@ int main(int argc, char **argv)
 			if (a.modes >> mode & 1)
 				run(++number, pt_formats[i], model_modes[mode].flags, &a);
 	}
-	printf("1..%u\n", number);
+	printf("1..%u\n## model: %llu operations, %llu took effect, %llu walks of an MMU\n", number,
+	    (unsigned long long)total.operations, (unsigned long long)total.done,
+	    (unsigned long long)total.walks);
 	return 0;
 }

@@ -484,7 +484,7 @@ static void run_format(const struct pt_format *format, uint32_t flags)
 			continue;
 		run_scenario(s, format, flags, &counts);
 	}
-	print_message("# %s: %u allocations made to fail, up to %u in one call\n", format->name,
+	print_message("## %s: %u allocations made to fail, up to %u in one call\n", format->name,
 	    counts.failures, counts.most);
 }
 
