@@ -3,7 +3,6 @@
 
 #include <ptdesc/kernel.h>
 #include "core/defects.h"
-#include "space/op.h"
 #include "tests/explore/calls.h"
 #include "tests/explore/embedder.h"
 #include "tests/explore/mmu.h"
@@ -296,25 +295,6 @@ static void do_set_memory(struct call *c)
 	c->err = pt_set_memory_ro(c->space, world_va(c->page), world_size(c->pages), 0);
 }
 
-/* Rights are changed, then leaf tables are put together, then those of level 1. */
-#define SET_MEMORY_STEPS 3u
-
-static void set_memory_step(struct call *c, unsigned step)
-{
-	unsigned apart;
-
-	if (!step) {
-		c->err =
-		    pt_modify(c->space, world_va(c->page), world_size(c->pages), 0, PT_WRITE, 0);
-		return;
-	}
-	if (c->err || !(world.format->leaves >> step & 1))
-		return;
-	apart = 1u << (pt_format_shift(world.format, step) - world.format->page_shift);
-	for (unsigned page = c->page - c->page % apart; page < c->page + c->pages; page += apart)
-		(void)!pt_collapse(c->space, world_va(page), step, 0);
-}
-
 /* A root's lock is an embedder's to take, too; and found from the address of an entry. */
 static void do_lock(struct call *c)
 {
@@ -415,17 +395,4 @@ void call_run(struct call *c)
 	c->began = explore_time();
 	c->op->run(c);
 	c->ended = explore_time();
-}
-
-unsigned call_steps(const struct call *c)
-{
-	return c->op->promise == PROMISE_STEPS ? SET_MEMORY_STEPS : 1;
-}
-
-void call_step(struct call *c, unsigned step)
-{
-	if (c->op->promise == PROMISE_STEPS)
-		set_memory_step(c, step);
-	else
-		call_run(c);
 }
