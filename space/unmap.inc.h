@@ -291,8 +291,9 @@ static void unmap_slot(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 }
 
 /*
- * Upper tables that cover a range stay though they become empty: those that a table was missing
- * for on the way down, so that the cover is above them, as well as those above the cover (10).
+ * Tables that cover the whole range stay though they become empty, also where they lie below the
+ * cover that was locked: the descent ended above them, because another call had not hung them there
+ * yet (10). floor: the level that the range's cover has at least.
  */
 static inline void stay_from(struct pt_op *op, const struct pt_space *space, struct pt_range r,
     unsigned floor)

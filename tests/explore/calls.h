@@ -8,7 +8,7 @@
 /* What is promised of an operation's answer beside writers. */
 enum promise {
 	PROMISE_POINT, /* linearizable */
-	PROMISE_STEPS, /* several calls, one after the other: each linearizable, see call_step */
+	PROMISE_STEPS, /* pt_set_memory's: its steps are, one after the other (calls_steps.c) */
 	PROMISE_PAGES, /* a sequence of translates */
 	PROMISE_NONE,  /* a look at structure or counters */
 };
