@@ -30,7 +30,7 @@ struct ptdesc *pt_desc_find(const struct pt_memory *memory, uint64_t pa)
 	const struct pt_page *page = pt_page_of(memory, pa >> memory->config.page_shift);
 	memdesc_t memdesc = memdesc_none();
 
-	if (page && PT_DEFECT(90))
+	if (PT_DEFECT(90) && page)
 		memdesc.v = PT_LOAD(&page->memdesc.v, RELAXED);
 	else if (page)
 		memdesc.v = PT_LOAD(&page->memdesc.v, ACQUIRE);
