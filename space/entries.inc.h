@@ -170,6 +170,15 @@ static void flush_below(struct pt_op *op, uint64_t va, unsigned l)
 	op->flush.leaves |= (1u << l) - 1;
 }
 
+/* Notes that an entry goes that may be a table. */
+static inline void flush_old(struct pt_op *op, unsigned l, uint64_t va, pf_entry old)
+{
+	if (pf_is_table(old, l))
+		flush_below(op, va, l);
+	else
+		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+}
+
 /*
  * Replaces a live entry by another that points elsewhere. Where the format wants a break before the
  * make, the entry is busy meanwhile, on which readers and faults wait (17, 20).
@@ -182,10 +191,7 @@ static inline pf_entry put_over(struct pt_op *op, pf_entry *entry, unsigned l, u
 	if (!PF_BBM || PT_DEFECT(80))
 		return take(op, entry, e);
 	old = take(op, entry, pf_busy(l));
-	if (pf_is_table(old, l))
-		flush_below(op, va, l);
-	else
-		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
+	flush_old(op, l, va, old);
 	pt_op_flush_now(op);
 	put(op, entry, e);
 	return old;

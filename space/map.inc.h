@@ -159,13 +159,18 @@ static pf_entry make_entry(struct pt_op *op, struct mapping *m, unsigned l, stru
 	return pf_make_table(table_pa(child, l - 1), l);
 }
 
-/* Can the run around va be made: a table that stays in one of its entries leaves a gap. */
+/*
+ * Can the run around va be made: its leaves may be, and no table that stays in one of its entries
+ * leaves a gap.
+ */
 static bool run_fits(const struct pt_op *op, const struct mapping *m, const struct ptdesc *pt,
     unsigned l, uint64_t va, struct pt_range r)
 {
 	const pf_entry *entry;
 
-	if (!pf_run_shift(l) || !in_run(m->q.source, l, va, r))
+	struct pt_range s = {va & ~slot_mask(l), va | slot_mask(l)};
+
+	if (!pf_run_shift(l) || !in_run(m->q.source, l, va, r) || !leaf_fits(op, &m->q, l, s))
 		return false;
 	entry = entry_of(op->memory, pt, l, va & ~run_mask(l));
 	for (unsigned i = 0; l && m->q.kind == SURVEY_MAP && i < 1u << pf_run_shift(l); i++)
@@ -174,13 +179,57 @@ static bool run_fits(const struct pt_op *op, const struct mapping *m, const stru
 	return true;
 }
 
+/*
+ * Maps a whole run over what is there. All of it is busy, and flushed where the format asks for
+ * that, before the first new leaf is to be seen: an MMU that meets one marked entry translates for
+ * all, whatever the others still say, and notes what it does in any of them.
+ */
+static void replace_run(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
+    uint64_t va)
+{
+	struct pt_range r = {va & ~run_mask(l), va | run_mask(l)};
+	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
+	pf_entry old[RUN_MAX];
+	unsigned i = 0;
+
+	for_each_slot (l, r, s) {
+		old[i] = take(op, &entry[i], pf_busy(l));
+		if (old[i] != pf_empty(l))
+			flush_old(op, l, s.va, old[i]);
+		i++;
+	}
+	if (pf_is_leaf(old[0], l) && pf_run(old[0], l))
+		spread_noted(op, old, l);
+	if (PF_BBM)
+		pt_op_flush_now(op);
+	i = 0;
+	for_each_slot (l, r, s)
+		put(op, &entry[i++], make_entry(op, m, l, s, true));
+	i = 0;
+	for_each_slot (l, r, s) {
+		if (old[i] == pf_empty(l))
+			pt->used++;
+		else
+			displace(op, m->q.side, pt, l, s.va, old[i]);
+		i++;
+		if (l == 1 && op->flags & PT_DEPOSIT)
+			pt_deposit(pt, pt_op_take(op, m->q.side, 0, s.va));
+	}
+}
+
 static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
     struct pt_range s, struct pt_range r)
 {
 	pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 	pf_entry old = pf_load_locked(entry);
+	bool run = run_fits(op, m, pt, l, s.va, r);
 	pf_entry e;
 
+	if (run && m->q.kind == SURVEY_REPLACE) {
+		if (!(s.va & run_mask(l)))
+			replace_run(op, m, pt, l, s.va);
+		return;
+	}
 	/* All of a run that is replaced goes at once, not entry by entry. */
 	if (pf_is_leaf(old, l) && pf_run(old, l)) {
 		break_run(op, pt, l, s.va);
@@ -191,7 +240,7 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 		map_range(op, m, desc_at(op->memory, pf_table_pa(old, l)), l - 1, s, false);
 		return;
 	}
-	e = make_entry(op, m, l, s, run_fits(op, m, pt, l, s.va, r));
+	e = make_entry(op, m, l, s, run);
 	if (old == pf_empty(l)) {
 		put(op, entry, e);
 		pt->used++;

@@ -44,7 +44,7 @@ struct pt_format_ops {
 	int (*populate)(struct pt_space *space, struct pt_range r, unsigned level, uint32_t flags);
 	int (*prune)(struct pt_space *space, struct pt_range r, struct pt_range within);
 	int (*share_table)(struct pt_space *dst, struct pt_space *src, uint64_t va, uint32_t flags);
-	int (*unshare_table)(struct pt_space *space, uint64_t va);
+	int (*unshare_table)(struct pt_space *space, uint64_t va, struct pt_gather *gather);
 	int (*age)(struct pt_space *space, struct pt_range r, uint64_t *young);
 	int (*dirty)(struct pt_space *space, struct pt_range r, pt_walk_fn fn, void *ctx,
 	    uint64_t *bytes);

@@ -126,7 +126,7 @@ static int op_share_table(struct pt_space *dst, struct pt_space *src, uint64_t v
 	return err;
 }
 
-static int op_unshare_table(struct pt_space *space, uint64_t va)
+static int op_unshare_table(struct pt_space *space, uint64_t va, struct pt_gather *gather)
 {
 	struct ptdesc *parent;
 	struct ptdesc *pt;
@@ -134,18 +134,14 @@ static int op_unshare_table(struct pt_space *space, uint64_t va)
 	int err = -PT_ENOENT;
 	pf_entry e;
 
-	pt_op_begin(&op, space, NULL, 0, NULL);
+	pt_op_begin(&op, space, NULL, 0, gather);
 	parent = lock_above(&op, &op.side[0], va);
 	e = parent ? pf_load_locked(entry_of(op.memory, parent, 2, va)) : pf_empty(2);
 	if (pf_is_table(e, 2)) {
 		pt = desc_at(op.memory, pf_table_pa(e, 2));
 		if (PT_LOAD(&pt->shared, RELAXED) == SHARED_TRULY) {
 			before_stores(&op);
-			put(&op, entry_of(op.memory, parent, 2, va), pf_empty(2));
-			parent->used--;
-			flush_below(&op, va, 2);
-			pt_table_lock(op.memory, pt);
-			pt_op_drop_share(&op, space, pt);
+			cut_child(&op, &op.side[0], parent, 2, va, pt);
 			err = 0;
 		}
 	}

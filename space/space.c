@@ -395,19 +395,22 @@ int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va, uint32_
 		err = check_flags(flags, PT_MAY_SLEEP);
 	if (!err)
 		err = check_pair(dst, src);
-	if (!err && src->levels < 3)
+	/* Who has no MMU would not flush for one who has. */
+	if (!err && (src->levels < 3 || (src->flags ^ dst->flags) & PT_SPACE_MMU))
 		err = -PT_ENOTSUP;
 	return err ? err : src->format->ops->share_table(dst, src, r.va, flags);
 }
 
-int pt_unshare_table(struct pt_space *space, pt_va va)
+int pt_unshare_table(struct pt_space *space, pt_va va, struct pt_gather *gather)
 {
 	struct pt_range r;
 	int err = check_page(space, va, &r);
 
+	if (!err)
+		err = pt_check_gather(gather);
 	if (!err && space->levels < 3)
 		err = -PT_ENOTSUP;
-	return err ? err : space->format->ops->unshare_table(space, r.va);
+	return err ? err : space->format->ops->unshare_table(space, r.va, gather);
 }
 
 int pt_age(struct pt_space *space, pt_va va, uint64_t size, uint64_t *young)

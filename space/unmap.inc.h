@@ -68,12 +68,14 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 
 /*
  * Cuts a shared table off an entry of a locked parent; the other sharers keep it. When there are
- * none, the last dirty marks are in it only after the flush.
+ * none, the last dirty marks are in it only after the flush. Whoever leaves a truly shared one has
+ * flushed before that is to be seen: who takes itself for the last then knows no walkers but its
+ * own.
  */
 static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
 {
 	pt_table_lock(op->memory, pt);
-	if (pt->pt_share_count == 1)
+	if (pt->pt_share_count == 1 || (pt->shared == SHARED_TRULY && !PT_DEFECT(91)))
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);
 	pt_op_drop_share(op, side->space, pt);

@@ -243,16 +243,18 @@ PT_MUST_CHECK int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_v
  * Shares src's level-1 table that covers va (its entries leaves only) with dst, which must have no
  * table or leaf there: both see the other's changes (hugetlb's shared PMD tables, L6).
  * -PT_ENOENT: src has none; -PT_EEXIST; -PT_ESPLIT: it holds tables; -PT_ENOMEM; -PT_ENOTSUP: two
- * formats, or one of 2 levels, whose table of level 1 is the root. flags: PT_MAY_SLEEP.
+ * formats, or one of 2 levels, whose table of level 1 is the root, or an MMU runs only one of the
+ * spaces. flags: PT_MAY_SLEEP.
  */
 PT_MUST_CHECK int pt_share_table(struct pt_space *dst, struct pt_space *src, pt_va va,
     uint32_t flags);
 
 /*
- * Drops a space's part of such a table; its leaves are unmapped in this space only. -PT_ENOENT: it
- * has none there; -PT_ENOTSUP: a format of 2 levels.
+ * Drops a space's part of such a table; its leaves are unmapped in this space only, into gather
+ * (NULL: drop): whoever is the last to leave learns there what is dirty. -PT_ENOENT: it has none
+ * there; -PT_ENOTSUP: a format of 2 levels; -PT_EINVAL: a gather without room.
  */
-PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va);
+PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va, struct pt_gather *gather);
 
 /*
  * Clears accessed in the range; *young is the number of bytes that had it set. What has one mark, a

@@ -202,7 +202,10 @@ static void do_share_table(struct call *c)
 
 static void do_unshare_table(struct call *c)
 {
-	c->err = pt_unshare_table(c->space, world_va(c->page));
+	struct pt_run runs[RUNS];
+	struct pt_gather gather = pt_make_gather(runs, RUNS, release, c);
+
+	c->err = pt_unshare_table(c->space, world_va(c->page), &gather);
 }
 
 static void do_age(struct call *c)

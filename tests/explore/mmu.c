@@ -299,7 +299,7 @@ static void watch_flush(const struct pt_flush *request, bool device)
 			drop_item(i);
 	}
 	cache_all();
-	mmu_walkers_start_again();
+	mmu_walkers_start_again(request);
 }
 
 /* --- tables --------------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ unsigned mmu_shift(unsigned level);
 
 /* An execution begins; a flush ends walks under way; all calls have returned. */
 void mmu_walkers_begin(void);
-void mmu_walkers_start_again(void);
+void mmu_walkers_start_again(const struct pt_flush *request);
 const char *mmu_walkers_judge(const struct call *calls, unsigned count);
 
 #endif

@@ -17,6 +17,7 @@ static struct note written[NOTES];
 static unsigned writes;
 static struct note told[NOTES];
 static unsigned tells;
+static const struct pt_space *walked[EXPLORE_FIBERS]; /* whose tables the MMU of a fiber walks */
 static bool again[EXPLORE_FIBERS]; /* a flush came across the walk of a fiber */
 
 void mmu_walkers_begin(void)
@@ -26,10 +27,10 @@ void mmu_walkers_begin(void)
 	memset(again, 0, sizeof(again));
 }
 
-void mmu_walkers_start_again(void)
+void mmu_walkers_start_again(const struct pt_flush *request)
 {
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++)
-		again[f] = true;
+		again[f] |= request->kernel || request->cookie == walked[f];
 }
 
 static void note(struct note *notes, unsigned *count, uint64_t pa, unsigned fiber)
@@ -115,6 +116,7 @@ static bool walk(const struct call *call, bool write)
 	uint64_t va = world_va(call->page).v;
 	uint64_t table = pt_space_root(call->space).pa.v;
 
+	walked[call->fiber] = call->space;
 	again[call->fiber] = false;
 	for (unsigned level = mmu_format()->levels; level--;) {
 		uint64_t pa = mmu_entry_pa(table, level, va);

@@ -364,7 +364,7 @@ static void test_share_table(struct kit *k)
 
 	if (k->format->levels < 3) { /* the table of level 1 is the root */
 		CHECK(k, pt_share_table(&k->b, &k->a, VA(0), 0) == -PT_ENOTSUP);
-		CHECK(k, pt_unshare_table(&k->a, VA(0)) == -PT_ENOTSUP);
+		CHECK(k, pt_unshare_table(&k->a, VA(0), NULL) == -PT_ENOTSUP);
 		return;
 	}
 	if (!kit_is_leaf_level(k, 1)) {
@@ -389,24 +389,28 @@ static void test_share_table(struct kit *k)
 	gather = kit_gather(k, 4);
 	CHECK(k, pt_unmap(&k->b, VA(va), kit_slot(k, 2), 0, &gather) == 0);
 	CHECK(k, k->out_bytes == 2 * large && kit_unmapped(k, &k->b, va));
-	CHECK(k, pt_unshare_table(&k->b, VA(va)) == -PT_ENOENT);
+	CHECK(k, pt_unshare_table(&k->b, VA(va), NULL) == -PT_ENOENT);
 	CHECK(k, kit_clear(k, &k->a) && kit_clear(k, &k->b) && kit_memory_tables(k) == 2);
 }
 
 static void test_unshare_table(struct kit *k)
 {
 	uint64_t va = kit_slot(k, 2);
+	struct pt_gather gather;
 
 	if (k->format->levels < 3 || !kit_is_leaf_level(k, 1)) {
 		k->skipped = true;
 		return;
 	}
 	CHECK(k, pt_map(&k->b, VA(va), kit_slot(k, 1), PA(0), k->rw, 0) == 0);
-	CHECK(k, pt_unshare_table(&k->b, VA(va)) == -PT_ENOENT);
+	CHECK(k, pt_unshare_table(&k->b, VA(va), NULL) == -PT_ENOENT);
 	CHECK(k, pt_share_table(&k->a, &k->b, VA(va), 0) == 0);
-	CHECK(k, pt_unshare_table(&k->b, VA(va)) == 0);
+	CHECK(k, pt_unshare_table(&k->b, VA(va), NULL) == 0);
 	CHECK(k, kit_unmapped(k, &k->b, va) && kit_maps(k, &k->a, va, 0, k->rw, 1));
-	CHECK(k, pt_unshare_table(&k->a, VA(va)) == 0 && kit_unmapped(k, &k->a, va));
+	/* The last one hands its memory over. */
+	gather = kit_gather(k, 4);
+	CHECK(k, pt_unshare_table(&k->a, VA(va), &gather) == 0 && kit_unmapped(k, &k->a, va));
+	CHECK(k, k->out_bytes == kit_slot(k, 1) && k->unflushed == 0);
 	CHECK(k, kit_clear(k, &k->a) && kit_clear(k, &k->b) && kit_memory_tables(k) == 2);
 	/* Leaf tables cannot be shared so. */
 	CHECK(k, pt_map(&k->a, VA(va), kit_page(k), PA(0), k->rw, 0) == 0);

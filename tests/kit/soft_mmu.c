@@ -200,6 +200,27 @@ static bool may_follow(const struct pt_entry_info *old, const struct pt_entry_in
 			       (PT_ATTR_TYPE_MASK | PT_GLOBAL)))));
 }
 
+/*
+ * Is everything that is live in the group of an entry of one run with it, or of none: an MMU that
+ * meets one marked entry translates for all.
+ */
+static bool is_one_run(const struct soft_mmu *mmu, const struct pt_entry_info *e, unsigned level,
+    const unsigned char *at)
+{
+	size_t bytes = mmu->format->entry_bytes;
+	size_t group = bytes << mmu->ref->run_shift[level];
+	const unsigned char *first = at - (uintptr_t)at % group;
+
+	for (size_t i = 0; i < group; i += bytes) {
+		struct pt_entry_info other;
+
+		if (!pt_entry_decode(mmu->format, number(mmu, first + i), level, &other) &&
+		    is_valid(&other) && other.run != e->run)
+			return false;
+	}
+	return true;
+}
+
 /* One entry of a linked table was written. */
 static void entry_written(struct soft_mmu *mmu, const struct pt_space *space, uint64_t va,
     unsigned level, const unsigned char *at)
@@ -215,6 +236,8 @@ static void entry_written(struct soft_mmu *mmu, const struct pt_space *space, ui
 		return;
 	if (!may_follow(&old, &new))
 		wrong(mmu, "a live entry was replaced without a break", &e);
+	if (is_valid(&new) && !is_one_run(mmu, &new, level, at))
+		wrong(mmu, "a run stands beside other live entries of its group", &e);
 	if (is_valid(&new) && !is_valid(&old)) {
 		mmu->breaks++;
 		check_made(mmu, space, va, level);

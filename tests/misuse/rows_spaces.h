@@ -64,7 +64,8 @@
 	    w->result = pt_share_table(&w->space, &w->space, VA, 0))                               \
 	X(pt_share_table, to_other, -PT_ENOTSUP,                                                   \
 	    w->result = pt_share_table(&w->other, &w->space, VA, 0))                               \
-	OF_SPACE(X, pt_unshare_table, pt_unshare_table(s, VA))                                     \
+	OF_SPACE(X, pt_unshare_table, pt_unshare_table(s, VA, NULL))                               \
+	OF_GATHER(X, pt_unshare_table, pt_unshare_table(&w->space, VA, g))                         \
 	OF_SPACE(X, pt_age, pt_age(s, VA, 4096, &w->bytes))                                        \
 	OF_SPACE(X, pt_dirty, pt_dirty(s, VA, 4096, NULL, NULL, &w->bytes))                        \
 	OF_SPACE(X, pt_access_fault, pt_access_fault(s, VA, PT_READ))                              \

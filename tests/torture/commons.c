@@ -146,7 +146,7 @@ static void joint(struct actor *a, struct pt_space *s, struct pt_space *other)
 		any_of(a, "pt_share_table", pt_share_table(other, s, va, 0));
 		break;
 	case 2:
-		any_of(a, "pt_unshare_table", pt_unshare_table(s, va));
+		any_of(a, "pt_unshare_table", pt_unshare_table(s, va, NULL));
 		break;
 	case 3:
 	case 4:

@@ -197,7 +197,7 @@ struct span step_unshare(struct model *m)
 	wanted = m->page[s][page].truly ? 0 : -PT_ENOENT;
 	if (m->format->levels < 3)
 		wanted = -PT_ENOTSUP;
-	err = pt_unshare_table(&m->space[s], pt_make_va(model_va(m, page)));
+	err = pt_unshare_table(&m->space[s], pt_make_va(model_va(m, page)), NULL);
 	if (!model_expect(m, err, wanted))
 		return span;
 	span = model_truly_span(m, page);

@@ -109,7 +109,7 @@ static int call_share(struct wrong *w)
 
 static int call_unshare(struct wrong *w)
 {
-	return pt_unshare_table(w->space, pt_make_va(w->va));
+	return pt_unshare_table(w->space, pt_make_va(w->va), NULL);
 }
 
 static int call_translate(struct wrong *w)

@@ -218,7 +218,7 @@ static void test_two_spaces(void **state)
 	assert_int_equal(pt_copy(&other, &space, va, 4096, PT_SHARE), -PT_EINVAL);
 	assert_int_equal(pt_share_table(&other, &space, va, 0), -PT_ENOTSUP);
 	assert_int_equal(pt_share_table(&space, &space, va, 0), -PT_EINVAL);
-	assert_int_equal(pt_unshare_table(&space, va), -PT_ENOENT);
+	assert_int_equal(pt_unshare_table(&space, va, NULL), -PT_ENOENT);
 	assert_int_equal(pt_move(&space, va, 8192, pt_make_va(PAGE + 4096), 0), -PT_EINVAL);
 	unchanged();
 }
@@ -308,7 +308,7 @@ static void refuses_all(struct pt_space *none)
 	assert_int_equal(pt_prune(none, pt_make_va(0), 4096, pt_make_va(0), pt_make_va(0)),
 	    -PT_EINVAL);
 	assert_int_equal(pt_share_table(&space, none, pt_make_va(PAGE), 0), -PT_EINVAL);
-	assert_int_equal(pt_unshare_table(none, pt_make_va(PAGE)), -PT_EINVAL);
+	assert_int_equal(pt_unshare_table(none, pt_make_va(PAGE), NULL), -PT_EINVAL);
 	assert_int_equal(pt_age(none, pt_make_va(PAGE), 4096, &bytes), -PT_EINVAL);
 	assert_int_equal(pt_dirty(none, pt_make_va(PAGE), 4096, NULL, NULL, &bytes), -PT_EINVAL);
 	assert_int_equal(pt_access_fault(none, pt_make_va(PAGE), PT_READ), -PT_EINVAL);

@@ -121,7 +121,7 @@ static int share_or_ask(struct world *w, unsigned call)
 	case 1:
 		return pt_share_table(w->a, w->b, w->va, w->flags);
 	case 2:
-		return pt_unshare_table(w->a, w->va);
+		return pt_unshare_table(w->a, w->va, NULL);
 	case 3:
 		return pt_age(w->a, w->va, w->size, &bytes);
 	case 4:

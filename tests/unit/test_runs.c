@@ -187,12 +187,11 @@ static void clean(uint64_t va, uint64_t size)
 static void (*const operations[])(uint64_t va, uint64_t size) = {unmap, protect, retype,
 	make_global, replace, copy, move, split, age, clean};
 
+static const char *const names[] = {"arm64-4k-48", "arm64-4k-52", "arm64-16k-47", "arm64-64k-48"};
+
 /* Every operation over every kind of part. */
 static void test_large_runs(void **state)
 {
-	static const char *const names[] = {"arm64-4k-48", "arm64-4k-52", "arm64-16k-47",
-		"arm64-64k-48"};
-
 	(void)state;
 	for (size_t f = 0; f < sizeof(names) / sizeof(names[0]); f++) {
 		struct pt_leaks leaks;
@@ -221,10 +220,66 @@ static void test_large_runs(void **state)
 	}
 }
 
+/* Leaves of a level one by one, in no order that makes a run; every fourth is a hole, or a table. */
+static void scatter(uint64_t size, unsigned count)
+{
+	uint32_t flags = size < leaf ? PT_SMALL : 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t va = run + i * size;
+		uint64_t pa = 4 * run + (count - 1 - i) * size;
+
+		if (i % 4 == 3)
+			continue;
+		assert_int_equal(pt_map(&a, pt_make_va(va), size, pt_make_pa(pa), ATTR,
+				     flags | (i % 4 == 2 ? PT_SMALL : 0)),
+		    0);
+	}
+}
+
+/* A run over what is none. */
+static void replace_parts(unsigned level)
+{
+	uint64_t size = UINT64_C(1) << pt_format_shift(mmu.format, level);
+	unsigned count = 1u << mmu.ref->run_shift[level];
+	struct pt_run runs[2];
+	struct pt_gather gather = pt_make_gather(runs, 2, on_release, NULL);
+	struct pt_translation t;
+
+	scatter(size, count);
+	walk_all();
+	assert_int_equal(pt_map_replace(&a, pt_make_va(run), count * size, pt_make_pa(8 * run),
+			     ATTR, level ? 0 : PT_SMALL, &gather),
+	    0);
+	assert_true(gather.released == (uint64_t)(count - count / 4) * size);
+	assert_int_equal(pt_translate(&a, pt_make_va(run + size), &t), 0);
+	assert_true(t.level == level && t.size == count * size && t.pa.v == 8 * run + size);
+	walk_all();
+	check();
+	assert_int_equal(pt_unmap(&a, pt_make_va(run), run, 0, NULL), 0);
+	check();
+}
+
+static void test_runs_over_parts(void **state)
+{
+	(void)state;
+	for (size_t f = 0; f < sizeof(names) / sizeof(names[0]); f++) {
+		struct pt_leaks leaks;
+
+		open_memory(pt_format_find(names[f]));
+		replace_parts(0);
+		replace_parts(1);
+		assert_int_equal(pt_space_destroy(&a, NULL), 0);
+		assert_int_equal(pt_space_destroy(&b, NULL), 0);
+		assert_int_equal(test_port_close(&port, &leaks), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_large_runs),
+		cmocka_unit_test(test_runs_over_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
