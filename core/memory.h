@@ -159,13 +159,14 @@ struct pt_memory {
 	uintptr_t slab_frames; /* under object caches; atomic */
 	uint32_t class_count;  /* grows under lock; who has an id was told it */
 	uint32_t lock;         /* guards registration, sections being added and removed, ids */
-	uint32_t next_space;   /* ids of spaces */
+	uint64_t next_space;   /* ids of spaces; guarded by lock */
 	uintptr_t relaxed;     /* attributes widened by PT_RELAX; atomic */
 	struct ptdesc
 	    *roots; /* list of all root tables, through pt_list; guarded by roots_lock (K2) */
 	uint32_t roots_lock;
 	struct pt_cache *caches; /* all of them, through next; guarded by caches_lock */
 	uint32_t caches_lock;
+	uint32_t shrinkers;          /* calls that go through all caches; atomic */
 	struct pt_cache slabs;       /* struct pt_slab */
 	struct pt_cache descriptors; /* struct ptdesc, type-stable */
 

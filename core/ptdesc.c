@@ -178,6 +178,8 @@ void pt_deposit(struct ptdesc *pmd, struct ptdesc *table)
 	struct ptdesc *first = pmd->pmd_huge_pte;
 
 	check_deposit(pmd, table);
+	/* Also what an embedder made: it is linked, or freed, as one of the space's. */
+	table->space = pmd->space;
 	if (!first) {
 		table->pt_list.next = table;
 		table->pt_list.prev = table;

@@ -456,12 +456,24 @@ static void cache_forget(struct pt_cache *cache)
 	pt_unpin(memory);
 }
 
+/* Whoever began to shrink all caches while this one was among them may still be in it. */
+static void wait_for_shrinkers(const struct pt_memory *memory)
+{
+	uint32_t n;
+
+	while (!PT_DEFECT(92) && (n = PT_LOAD(&memory->shrinkers, ACQUIRE)))
+		memory->port.wait_while(memory->port.ctx, &memory->shrinkers, n);
+}
+
 int pt_cache_destroy(struct pt_cache *cache)
 {
+	const struct pt_memory *memory = cache->memory;
+
 	if (cache->objects)
 		return -PT_EBUSY;
 	(void)pt_cache_shrink(cache);
 	cache_forget(cache);
+	wait_for_shrinkers(memory);
 	return 0;
 }
 
@@ -497,8 +509,11 @@ uint64_t pt_slab_shrink_all(struct pt_memory *memory)
 	struct pt_cache *cache = NULL;
 	uint64_t frames = 0;
 
+	/* Ordered by caches_lock: whoever has taken a cache off the list by then sees it. */
+	PT_FETCH_ADD(&memory->shrinkers, 1, RELAXED);
 	while ((cache = cache_next(memory, cache)))
 		frames += pt_cache_shrink(cache);
+	PT_FETCH_SUB(&memory->shrinkers, 1, RELEASE);
 	/* Last: the descriptors of the slabs that just went. */
 	return frames + pt_cache_shrink(&memory->slabs);
 }

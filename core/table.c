@@ -42,7 +42,7 @@ static bool spec_valid(const struct pt_memory *memory, const struct pt_table_cla
 		return false;
 	if (spec->align > spec->size && spec->align > frame)
 		return false;
-	if (spec->max_pa < spec->size - 1)
+	if (spec->max_pa < (spec->size > frame ? spec->size : frame) - 1)
 		return false;
 	if (spec->entry_bytes == 4)
 		return spec->empty <= UINT32_MAX;

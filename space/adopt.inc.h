@@ -88,5 +88,7 @@ static int op_adopt(struct pt_space *space)
 		unclaim_below(space, space->root, top);
 	else
 		adopt_table(space, space->root, top, 0);
+	/* Most likely: what boots is a kernel. */
+	note_global(space, !err);
 	return err;
 }

@@ -508,6 +508,7 @@ static int op_copy(struct pt_space *dst, struct pt_space *src, struct pt_range r
 		copy_range(&op, &c, c.from.pt, c.from.l, r);
 		if (pt_op_ready(&op)) {
 			before_stores(&op);
+			note_global(dst, PT_LOAD(&src->global, RELAXED));
 			copy_prepare(&op, &c, r);
 			c.counting = false;
 			copy_way(&op, &c, r.va);

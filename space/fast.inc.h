@@ -146,7 +146,7 @@ static void hand_over_page(struct pt_space *space, uint64_t va, const struct cle
 			.last = {va | slot_mask(0)},
 			.leaves = 1,
 			.tables = c->table ? 2 : 0,
-			.kernel = space->flags & PT_SPACE_KERNEL};
+			.kernel = flushes_all(space)};
 
 		if (c->table) {
 			flush.start.v &= ~table_mask(0);

@@ -57,6 +57,17 @@ static void set_format(struct pt_space *space, const struct pt_format *format)
 	space->pa_beyond = format->pa_bits < 64 ? UINT64_MAX << format->pa_bits : 0;
 }
 
+/* Never one that another space had: two of them could not be told apart (13). */
+static uint64_t next_id(struct pt_memory *memory)
+{
+	uint64_t id;
+
+	port_lock(&memory->port, &memory->lock);
+	id = memory->next_space++;
+	port_unlock(&memory->port, &memory->lock);
+	return id;
+}
+
 /* What pt_space_init and pt_space_adopt have in common, before there is a root. */
 static int start_space(struct pt_space *space, struct pt_memory *memory,
     const struct pt_format *format, uint32_t flags, void *cookie)
@@ -74,7 +85,7 @@ static int start_space(struct pt_space *space, struct pt_memory *memory,
 	space->cookie = cookie;
 	space->flags = flags;
 	set_format(space, format);
-	space->id = PT_FETCH_ADD(&memory->next_space, 1, RELAXED);
+	space->id = next_id(memory);
 	return find_classes(space);
 }
 

@@ -76,7 +76,7 @@ void pt_op_flush_now(struct pt_op *op)
 			continue;
 		op->flush.cookie = space->cookie;
 		/* Whoever else has a truly shared table is not known here. */
-		op->flush.kernel = space->flags & PT_SPACE_KERNEL || op->shared;
+		op->flush.kernel = flushes_all(space) || op->shared;
 		port->flush(port->ctx, &op->flush);
 	}
 	op->flush.leaves = 0;

@@ -53,6 +53,22 @@ struct pt_op {
 	struct pt_side side[PT_SIDES];
 };
 
+/*
+ * Before the first entry is stored that may be global, under a lock that whoever takes it out has
+ * later: CPUs that no longer run the space may keep it.
+ */
+static inline void note_global(struct pt_space *space, bool global)
+{
+	if (__builtin_expect(global, 0))
+		PT_STORE(&space->global, 1, RELAXED);
+}
+
+/* Must a flush reach CPUs that do not run the space. */
+static inline bool flushes_all(const struct pt_space *space)
+{
+	return space->flags & PT_SPACE_KERNEL || PT_LOAD(&space->global, RELAXED);
+}
+
 /* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at.
  */
 static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other,

@@ -86,19 +86,60 @@ static inline int check_pa(const struct pt_space *space, pt_pa pa, uint64_t size
 	return last < pa.v || last & space->pa_beyond ? -PT_EPA : 0;
 }
 
-/* Cuts the next piece off a range that is worked on piecewise: what one level-2 entry maps. */
-static inline struct pt_range next_piece(const struct pt_space *space, struct pt_range r,
-    uint32_t flags)
+/* Bytes minus one of what an entry of a level maps. */
+static uint64_t entry_mask(const struct pt_space *space, unsigned level)
 {
-	unsigned level = space->levels > 2 ? 2 : 1;
-	uint64_t end;
+	return (UINT64_C(1) << pt_format_shift(space->format, level)) - 1;
+}
 
-	if (__builtin_expect(!(flags & PT_PIECEWISE), 1))
-		return r;
-	end = r.va | ((UINT64_C(1) << pt_format_shift(space->format, level)) - 1);
+/* The range up to an end, or all of it. */
+static struct pt_range cut_at(struct pt_range r, uint64_t end)
+{
 	if (end < r.last)
 		r.last = end;
 	return r;
+}
+
+/*
+ * What a level-2 entry maps, from the beginning of a range that is worked on piecewise; more where
+ * a larger hole, leaf or run is now: there is nothing to do in the one, and the others are not cut.
+ */
+static __attribute__((noinline)) struct pt_range cut_mapped(const struct pt_space *space,
+    struct pt_range r)
+{
+	unsigned level = space->format->ops->table_level(space, r.va);
+	uint64_t mask = entry_mask(space, level > 2 ? level : 2);
+	struct pt_translation t;
+
+	if (!space->format->ops->translate(space, r.va, &t) && t.size - 1 > mask)
+		mask = t.size - 1;
+	return cut_at(r, r.va | mask);
+}
+
+/* The same of a range that is mapped anew: more where a larger leaf can be made. */
+static struct pt_range cut_new(const struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, uint32_t flags)
+{
+	uint64_t offset = source->list ? 1 : source->pa + (r.va - source->va);
+	unsigned level = flags & PT_SMALL ? 2 : space->levels - 1u;
+	uint64_t mask;
+
+	for (; level > 2; level--) {
+		mask = entry_mask(space, level);
+		if (space->format->leaves >> level & 1 && !((r.va | offset) & mask) &&
+		    r.last - r.va >= mask)
+			break;
+	}
+	return cut_at(r, r.va | entry_mask(space, level));
+}
+
+/* The next piece of a range: all of it, unless it is worked on piecewise. */
+static inline struct pt_range next_piece(const struct pt_space *space, struct pt_range r,
+    uint32_t flags)
+{
+	if (__builtin_expect(!(flags & PT_PIECEWISE), 1))
+		return r;
+	return cut_mapped(space, r);
 }
 
 /* Maps a checked range, whole or piece by piece. */
@@ -108,7 +149,7 @@ static __attribute__((noinline)) int map_pieces(struct pt_space *space, struct p
 	if (PT_DEFECT(50)) /* what was done before a failure stays */
 		flags |= PT_PIECEWISE;
 	for (;;) {
-		struct pt_range piece = next_piece(space, r, flags);
+		struct pt_range piece = flags & PT_PIECEWISE ? cut_new(space, r, source, flags) : r;
 		int err = space->format->ops->map(space, piece, source, attr, flags);
 
 		if (err || piece.last == r.last)
@@ -131,6 +172,7 @@ int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr at
 		err = check_pa(space, pa, size);
 	if (err)
 		return err;
+	note_global(space, attr.flags & PT_GLOBAL);
 	if (__builtin_expect(!(flags & PT_PIECEWISE) && !PT_DEFECT(50), 1))
 		return space->format->ops->map(space, r, &source, attr, flags);
 	return map_pieces(space, r, &source, attr, flags);
@@ -151,9 +193,14 @@ int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt
 		err = pt_check_gather(gather);
 	if (PT_DEFECT(50))
 		flags |= PT_PIECEWISE;
+	if (!err)
+		note_global(space, attr.flags & PT_GLOBAL);
 	while (!err) {
 		struct pt_range piece = next_piece(space, r, flags);
 
+		/* Neither what is there is cut nor what comes. */
+		if (flags & PT_PIECEWISE && cut_new(space, r, &source, flags).last > piece.last)
+			piece = cut_new(space, r, &source, flags);
 		err = space->format->ops->map_replace(space, piece, &source, attr, flags, gather);
 		if (piece.last == r.last)
 			break;
@@ -181,8 +228,13 @@ int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count
 	for (size_t i = 0; i < count; i++)
 		all |= pas[i].v;
 	err = check_pa(space, pt_make_pa(all), 1);
+	if (!err)
+		note_global(space, attr.flags & PT_GLOBAL);
 	return err ? err : map_pieces(space, r, &source, attr, flags | PT_SMALL);
 }
+
+/* Beside a cursor's flags: it has mapped the last page that there is. */
+#define CURSOR_AT_END (1u << 31)
 
 int pt_cursor_flush(struct pt_cursor *cursor)
 {
@@ -190,12 +242,18 @@ int pt_cursor_flush(struct pt_cursor *cursor)
 
 	if (!cursor->count)
 		return 0;
+	if (cursor->flags & CURSOR_AT_END)
+		return -PT_EOVERFLOW;
+	if (cursor->flags & PT_PIECEWISE)
+		return -PT_EINVAL;
 	err = pt_map_list(cursor->space, cursor->va, cursor->pas, cursor->count, cursor->attr,
 	    cursor->flags);
 	if (err)
 		return err;
 	cursor->va.v += (uint64_t)cursor->count << cursor->space->format->page_shift;
 	cursor->count = 0;
+	if (!cursor->va.v)
+		cursor->flags |= CURSOR_AT_END;
 	return 0;
 }
 
@@ -237,6 +295,8 @@ int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt_attr attr, ui
 
 	if (!err)
 		err = check_flags(flags, PT_DEPOSIT | PT_RELAX | PT_MAY_SLEEP | PT_PIECEWISE);
+	if (!err)
+		note_global(space, attr.flags & PT_GLOBAL);
 	while (!err) {
 		struct pt_range piece = next_piece(space, r, flags);
 
@@ -256,6 +316,8 @@ int pt_modify(struct pt_space *space, pt_va va, uint64_t size, uint32_t set, uin
 
 	if (!err)
 		err = check_flags(flags, PT_MAY_SLEEP);
+	if (!err)
+		note_global(space, set & PT_GLOBAL);
 	return err ? err : space->format->ops->modify(space, r, set, clear, flags);
 }
 

@@ -80,7 +80,11 @@ struct pt_flush {
 	pt_va last;      /* last byte, inclusive */
 	uint32_t leaves; /* bit l: leaf entries of level l changed */
 	uint32_t tables; /* bit l: entries of level l that point to tables changed: walk caches */
-	bool kernel;     /* global addresses: of every space, and of every device that uses them */
+	/*
+	 * Of every space, and of every device that uses them: the space is a kernel's, or has had
+	 * global leaves, or shares the table that changed.
+	 */
+	bool kernel;
 };
 
 struct pt_port {

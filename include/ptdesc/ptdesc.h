@@ -129,7 +129,8 @@ static inline uint64_t ptdesc_base(const struct ptdesc *pt)
 struct pt_table_class {
 	uint64_t size;       /* bytes, a power of two, from 16 bytes to 2^15 frames */
 	uint64_t align;      /* bytes, a power of two, at most size, or a frame for fragments */
-	uint64_t max_pa;     /* last byte that may hold the table; UINT64_MAX: anywhere */
+	uint64_t max_pa;     /* last byte that may hold the table, a frame's or more;
+				UINT64_MAX: anywhere */
 	uint64_t empty;      /* the value of an empty entry, in memory order of this host's loads */
 	uint8_t entry_bytes; /* 4 or 8 */
 };
@@ -237,8 +238,9 @@ uint64_t pt_account_tables(const struct pt_account *account, unsigned level);
 
 /*
  * Large-page deposits, first in first out (L5, D13, D51). The caller holds pmd's lock; deposited
- * tables are private and empty (hardened: NOT_LOCKED, BAD_STATE, NOT_EMPTY). Withdraw returns NULL
- * when nothing is deposited.
+ * tables are private, empty (hardened: NOT_LOCKED, BAD_STATE, NOT_EMPTY), of the class of pmd's
+ * space for level 0, and charged to that space's account, which calls free them from. Withdraw
+ * returns NULL when nothing is deposited.
  */
 void pt_deposit(struct ptdesc *pmd, struct ptdesc *table);
 struct ptdesc *pt_withdraw(struct ptdesc *pmd);

@@ -53,7 +53,10 @@ void pt_cache_free(struct pt_cache *cache, void *object);
 /* Gives empty slabs back; of a type-stable cache after a grace period (sleeps). Frames freed. */
 uint64_t pt_cache_shrink(struct pt_cache *cache);
 
-/* Ends a cache. -PT_EBUSY: objects are in use, nothing changed. May sleep as shrink does. */
+/*
+ * Ends a cache; its memory is the caller's again when it returns, also beside pt_memory_shrink, for
+ * which it waits. -PT_EBUSY: objects are in use, nothing changed. May sleep as shrink does.
+ */
 PT_MUST_CHECK int pt_cache_destroy(struct pt_cache *cache);
 
 PT_END_DECLS

@@ -55,7 +55,8 @@ struct pt_space {
 	uint32_t flags;    /* enum pt_space_flags */
 	uint32_t move_seq; /* odd while entries are being moved; readers compare before and after */
 	uint32_t move_lock; /* one move at a time makes move_seq odd */
-	uint32_t id;        /* order in which two spaces are locked; unique in a memory */
+	uint64_t id;        /* order in which two spaces are locked; unique in a memory */
+	uint8_t global;     /* may hold PT_GLOBAL leaves: each flush is one of the kernel's */
 	uint8_t levels;     /* of the format */
 	uint8_t classes[PT_MAX_LEVELS]; /* table class of each level */
 	/* What each call checks first, from the format: an address plus half has no bit of beyond.
@@ -307,13 +308,14 @@ void pt_dump(const struct pt_space *space, void (*line)(void *ctx, const char *t
  */
 struct pt_cursor {
 	struct pt_space *space;
-	pt_va va; /* of the first page kept */
+	pt_va va; /* of the first page kept; 0 behind the last one there is */
 	pt_attr attr;
 	uint32_t flags;
 	uint32_t count;
 	pt_pa pas[PT_CURSOR_PAGES];
 };
 
+/* flags: pt_map_list's without PT_PIECEWISE. Asks nothing: what is wrong, the first flush says. */
 static inline struct pt_cursor *pt_cursor_open(struct pt_cursor *cursor, struct pt_space *space,
     pt_va va, pt_attr attr, uint32_t flags)
 {
@@ -325,10 +327,13 @@ static inline struct pt_cursor *pt_cursor_open(struct pt_cursor *cursor, struct 
 	return cursor;
 }
 
-/* Maps what the cursor keeps; on error nothing of it is mapped and it is still kept. */
+/*
+ * Maps what the cursor keeps; on error nothing of it is mapped and it is still kept. Errors are
+ * pt_map_list's.
+ */
 PT_MUST_CHECK int pt_cursor_flush(struct pt_cursor *cursor);
 
-/* Maps the next page. Errors are pt_map_list's; the page is then not taken. */
+/* Maps the next page. Errors are pt_cursor_flush's; the page is then not taken. */
 PT_MUST_CHECK static inline int pt_cursor_map(struct pt_cursor *cursor, pt_pa pa)
 {
 	if (cursor->count == PT_CURSOR_PAGES) {

@@ -86,7 +86,13 @@ enum pt_error {
 /* Flags of operations; each call says which of them it takes and refuses all others. */
 enum pt_flags {
 	PT_MAY_SLEEP = 1u << 0, /* may wait for a grace period, outside locks, before -PT_ENOMEM */
-	PT_PIECEWISE = 1u << 1, /* work table by table: cheap for huge ranges, not all or nothing */
+	/*
+	 * Work piece by piece: for huge ranges, of which nothing else is then kept waiting. A piece
+	 * is what a level-2 entry maps, or a larger leaf, run or hole; each is all or nothing, the
+	 * whole is not. No run of level-2 leaves is made, and tables above level 1 stay though they
+	 * become empty (pt_prune).
+	 */
+	PT_PIECEWISE = 1u << 1,
 	PT_KEEP_TABLES = 1u << 2, /* leave emptied tables in place for the next mapping */
 	PT_RELAX = 1u << 3,       /* take the nearest attribute that grants more, and count it */
 	PT_DEPOSIT = 1u << 4,     /* large leaves of this call carry a deposited table each */

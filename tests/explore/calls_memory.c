@@ -151,6 +151,8 @@ static void do_cache(struct call *c)
 	if (object)
 		pt_cache_free(cache, object);
 	c->err = pt_cache_destroy(cache);
+	if (!c->err) /* it is the caller's again */
+		embedder_clear(cache, sizeof(*cache));
 	if (!c->err && !object)
 		c->err = -PT_ENOMEM;
 }

@@ -18,7 +18,7 @@ static unsigned writes;
 static struct note told[NOTES];
 static unsigned tells;
 static const struct pt_space *walked[EXPLORE_FIBERS]; /* whose tables the MMU of a fiber walks */
-static bool again[EXPLORE_FIBERS]; /* a flush came across the walk of a fiber */
+static bool again[EXPLORE_FIBERS];                    /* a flush came across the walk of a fiber */
 
 void mmu_walkers_begin(void)
 {

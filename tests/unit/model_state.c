@@ -17,7 +17,7 @@ uint64_t model_span_size(const struct model *m, struct span span)
 /* Cuts off what a piecewise call works on next. */
 struct span model_piece(const struct model *m, struct span span, uint32_t flags)
 {
-	uint64_t slot = model_slot_pages(m, m->format->levels > 2 ? 2 : 1);
+	uint64_t slot = model_slot_pages(m, 2);
 	uint64_t offset = model_va(m, span.first) / model_page_size(m) % slot;
 
 	if (flags & PT_PIECEWISE && span.count > slot - offset)

@@ -220,7 +220,8 @@ static void test_large_runs(void **state)
 	}
 }
 
-/* Leaves of a level one by one, in no order that makes a run; every fourth is a hole, or a table. */
+/* Leaves of a level one by one, in no order that makes a run; every fourth is a hole, or a table.
+ */
 static void scatter(uint64_t size, unsigned count)
 {
 	uint32_t flags = size < leaf ? PT_SMALL : 0;

@@ -238,6 +238,36 @@ static void test_type_stable_memory_waits_for_grace(void **state)
 	kit_close(&kit);
 }
 
+/* Another CPU's call that shrinks all caches ends. */
+static void shrinker_ends(void *ctx, const uint32_t *address, uint32_t value)
+{
+	struct kit *kit = ctx;
+
+	assert_ptr_equal(address, &kit->memory->shrinkers);
+	assert_int_equal(value, kit->memory->shrinkers);
+	kit->memory->shrinkers--;
+}
+
+static void with_shrinkers(struct pt_port *port)
+{
+	port->wait_while = shrinker_ends;
+}
+
+static void test_destroy_waits_for_shrinkers(void **state)
+{
+	struct pt_config config = kit_config();
+	struct pt_cache cache;
+	struct kit kit;
+
+	(void)state;
+	kit_open(&kit, &config, with_shrinkers);
+	init(&cache, &kit, 64, 64, 0);
+	kit.memory->shrinkers = 2;
+	assert_int_equal(pt_cache_destroy(&cache), 0);
+	assert_int_equal(kit.memory->shrinkers, 0);
+	kit_close(&kit);
+}
+
 static void test_no_memory(void **state)
 {
 	struct pt_config config = kit_config();
@@ -402,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_tiny_frames),
 		cmocka_unit_test(test_large_frames_are_not_wasted),
 		cmocka_unit_test(test_type_stable_memory_waits_for_grace),
+		cmocka_unit_test(test_destroy_waits_for_shrinkers),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_no_room_for_slabs),
 		cmocka_unit_test(test_leaked_objects_are_reported),

@@ -41,6 +41,10 @@ static void test_classes_are_checked(void **state)
 	REFUSED(entry_bytes, 2);
 	REFUSED(entry_bytes, 0);
 #undef REFUSED
+	/* A part of a frame is in none that ends there. */
+	spec = spec_of(2048);
+	spec.max_pa = 2047;
+	assert_int_equal(pt_class_register(kit.memory, &spec, &id), -PT_EINVAL);
 	spec = spec_of(4096);
 	spec.entry_bytes = 4;
 	spec.empty = UINT64_C(1) << 32;
