@@ -389,7 +389,9 @@ struct ptdesc *pagetable_alloc(struct pt_memory *memory, unsigned class_id, unsi
 	if (class_id >= PT_LOAD(&memory->class_count, RELAXED) || level >= PT_MAX_LEVELS ||
 	    flags & ~(uint32_t)PT_KERNEL_TABLE || pt_fail_now(memory))
 		return NULL;
-	pt_lock_none(memory, PT_STOP_ALLOC_LOCKED);
+	/* What a CPU holds in a handler is of whom it interrupted. */
+	if (!memory->config.irq)
+		pt_lock_none(memory, PT_STOP_ALLOC_LOCKED);
 	cpu = pt_pin(memory);
 	pt = magazine_pop(&cpu->tables[class_id]);
 	if (__builtin_expect(pt != NULL, 1))

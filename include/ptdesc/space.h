@@ -16,15 +16,18 @@
  * Ranges are (va, size) in bytes, size > 0. Errors of every range call: -PT_EINVAL size 0, NULL or
  * a flag that the call does not take; -PT_EALIGN not a multiple of the page size; -PT_EOVERFLOW
  * the end lies beyond the last address; -PT_ECANON not translatable by the format, or the range
- * crosses the hole between two halves; -PT_ESPLIT it takes a part of a table that is shared by
- * pt_share_table, or would split one of its leaves. With PT_PIECEWISE a call works table by table
- * and an error leaves what was done before it; without, a call that fails has changed nothing.
+ * crosses the hole between two halves; -PT_ESPLIT it would take a table of pt_share_table apart:
+ * unmap or map a part of it, split one of its leaves, copy or move it; or change two of them at
+ * once. That holds also while nobody else has it any more, until all of it is unmapped. With
+ * PT_PIECEWISE a call works piece by piece and an error leaves what was done before it; without, a
+ * call that fails has changed nothing.
  *
  * Accessed and dirty belong to leaves. In a space that an MMU runs they belong to a contiguous run
  * as a whole, since the MMU may note in any of its leaves what it did to one: each is accessed or
  * dirty where one of them is, and stays so where the run is taken apart.
  *
- * Context: thread context, no lock of a table held; pt_translate and pt_table_level anywhere.
+ * Context: thread context, no lock of a table held; pt_translate and pt_table_level anywhere where
+ * they may wait for a change under way, as an interrupt handler may not for its own CPU's (port.h).
  */
 #ifndef PTDESC_SPACE_H
 #define PTDESC_SPACE_H
@@ -177,13 +180,16 @@ PT_MUST_CHECK int pt_unmap(struct pt_space *space, pt_va va, uint64_t size, uint
 PT_MUST_CHECK int pt_protect(struct pt_space *space, pt_va va, uint64_t size, pt_attr attr,
     uint32_t flags);
 
-/* What va translates to, or -PT_ENOENT. Takes no lock; any context; out may be on the stack. */
+/*
+ * What va translates to, or -PT_ENOENT. Takes no lock, but waits while the entry is being replaced
+ * or moved; any context but a handler that interrupted who does that. out may be on the stack.
+ */
 PT_MUST_CHECK int pt_translate(const struct pt_space *space, pt_va va, struct pt_translation *out);
 
 /*
  * *level becomes the level of the lowest table on the way to va, whether or not that table maps
  * anything there: 0 if there is a leaf table, levels - 1 if there is only the root, the leaf's own
- * if va is in a large leaf. Tables that several spaces share count. Takes no lock; any context.
+ * if va is in a large leaf. Tables that several spaces share count. Context as pt_translate.
  * -PT_EINVAL: NULL; -PT_ECANON.
  */
 PT_MUST_CHECK int pt_table_level(const struct pt_space *space, pt_va va, unsigned *level);
@@ -260,6 +266,7 @@ PT_MUST_CHECK int pt_unshare_table(struct pt_space *space, pt_va va, struct pt_g
 /*
  * Clears accessed in the range; *young is the number of bytes that had it set. What has one mark, a
  * leaf or a run, is not taken apart: where the range cuts it all of it is cleared, and counts.
+ * -PT_ENOMEM: of a leaf table that is shared copy-on-write the space takes its own copy first.
  */
 PT_MUST_CHECK int pt_age(struct pt_space *space, pt_va va, uint64_t size, uint64_t *young);
 
@@ -277,7 +284,7 @@ PT_MUST_CHECK int pt_dirty(struct pt_space *space, pt_va va, uint64_t size, pt_w
  * What a fault handler asks first: may access (PT_READ, PT_WRITE, PT_EXEC, PT_USER) happen now?
  * Sets accessed and dirty in software where the MMU does not, in this very leaf. 0: retry the
  * access (it was spurious, or the bits were set); -PT_ENOENT not mapped; -PT_EATTR mapped without
- * the right.
+ * the right; -PT_ENOMEM as pt_age.
  */
 PT_MUST_CHECK int pt_access_fault(struct pt_space *space, pt_va va, uint32_t access);
 

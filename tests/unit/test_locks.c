@@ -57,10 +57,11 @@ static void with_another_cpu(struct pt_port *port)
 	port->table_event = table_event;
 }
 
-static void open_world(struct world *w)
+static void open_with(struct world *w, bool irq)
 {
 	struct pt_config config = kit_config();
 
+	config.irq = irq;
 	kit_open(&w->kit, &config, with_another_cpu);
 	waited = 0;
 	for (unsigned i = 0; i < 2; i++) {
@@ -70,6 +71,11 @@ static void open_world(struct world *w)
 		map_page(&w->space[i], LOW);
 		map_page(&w->space[i], HIGH);
 	}
+}
+
+static void open_world(struct world *w)
+{
+	open_with(w, false);
 }
 
 static void close_world(struct world *w)
@@ -330,6 +336,24 @@ static void test_under_a_lock(void **state)
 	close_world(&w);
 }
 
+/* A handler that allocates may have interrupted who holds a lock on its CPU. */
+static void test_in_a_handler(void **state)
+{
+	struct ptdesc *locked;
+	struct ptdesc *pt;
+	struct world w;
+
+	(void)state;
+	open_with(&w, true);
+	locked = table_at(&w, 0, LOW, 0);
+	ptdesc_lock(w.kit.memory, locked);
+	pt = pagetable_alloc(w.kit.memory, w.space[0].classes[0], 0, NULL, 0);
+	assert_non_null(pt);
+	pagetable_free(w.kit.memory, pt, NULL);
+	ptdesc_unlock(w.kit.memory, locked);
+	close_world(&w);
+}
+
 #endif
 
 int main(void)
@@ -346,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_two_phases),
 		cmocka_unit_test(test_under_a_lock),
+		cmocka_unit_test(test_in_a_handler),
 #endif
 	};
 
