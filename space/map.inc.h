@@ -225,7 +225,7 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 	bool run = run_fits(op, m, pt, l, s.va, r);
 	pf_entry e;
 
-	if (run && m->q.kind == SURVEY_REPLACE) {
+	if (run && m->q.kind == SURVEY_REPLACE && !PT_DEFECT(93)) {
 		if (!(s.va & run_mask(l)))
 			replace_run(op, m, pt, l, s.va);
 		return;

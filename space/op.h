@@ -66,7 +66,8 @@ static inline void note_global(struct pt_space *space, bool global)
 /* Must a flush reach CPUs that do not run the space. */
 static inline bool flushes_all(const struct pt_space *space)
 {
-	return space->flags & PT_SPACE_KERNEL || PT_LOAD(&space->global, RELAXED);
+	return space->flags & PT_SPACE_KERNEL ||
+	       (!PT_DEFECT(94) && PT_LOAD(&space->global, RELAXED));
 }
 
 /* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at.

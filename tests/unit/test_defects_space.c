@@ -25,6 +25,7 @@ struct world {
 	bool ordered;  /* nothing was given up before: then nothing may be when the flush comes */
 	const uint64_t *watched; /* an entry of arm64 */
 	unsigned gone;           /* flushes that came while it was not there */
+	bool all;                /* the last flush was for whoever may have something global */
 };
 
 static void must(int error)
@@ -37,7 +38,7 @@ static void on_flush(void *ctx, const struct pt_flush *request)
 {
 	struct world *w = ctx;
 
-	(void)request;
+	w->all = request->kernel;
 	if (w->ordered)
 		assert_int_equal(kit_stats(&w->kit).deferred, 0);
 	w->gone += w->watched && !(*w->watched & 1);
@@ -392,10 +393,42 @@ static void check_D86(void)
 	close_world(&w);
 }
 
+/* All of a run is gone before any of the one that comes is there. */
+static void check_D93(void)
+{
+	struct world w;
+
+	open_format(&w, &pt_format_arm64_4k_48, PT_SPACE_MMU);
+	for (uint64_t i = 0; i < 16; i++)
+		must(pt_map(&w.space, pt_make_va(i * PAGE), PAGE, pt_make_pa((15 - i) * PAGE), RW,
+		    0));
+	w.watched = &leaf_entries(&w)[15];
+	w.flushed = 0;
+	must(
+	    pt_map_replace(&w.space, pt_make_va(0), 16 * PAGE, pt_make_pa(16 * PAGE), RW, 0, NULL));
+	assert_int_equal(*w.watched & 1, 1);
+	assert_true(w.flushed == w.gone || w.flushed == w.gone + 1);
+	w.watched = NULL;
+	close_world(&w);
+}
+
+/* Who runs another space may still have what is global. */
+static void check_D94(void)
+{
+	struct world w;
+
+	open_space(&w, PT_SPACE_MMU);
+	must(pt_map(&w.space, pt_make_va(0), PAGE, pt_make_pa(0), pt_make_attr(PT_READ | PT_GLOBAL),
+	    0));
+	must(pt_unmap(&w.space, pt_make_va(0), PAGE, 0, NULL));
+	assert_true(w.all);
+	close_world(&w);
+}
+
 /* clang-format off */
 #define ROWS(X) \
 	X(14, 1) X(23, 1) X(31, 1) X(34, 1) X(35, 1) X(42, 1) X(47, 1) X(48, 1) X(49, 1) \
-	X(50, 1) X(84, 1) X(86, 1)
+	X(50, 1) X(84, 1) X(86, 1) X(93, 1) X(94, 1)
 /* clang-format on */
 
 #define DEFECTS_NAME "defects_space"
