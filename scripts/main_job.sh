@@ -19,7 +19,9 @@ finish()
 	rm -rf "$dir"
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 4' PIPE
 trap 'exit 143' TERM
 
 started=
@@ -104,7 +106,7 @@ json=
 # replay TRACE: on all formats.
 replay()
 {
-	[ -n "$json" ] || echo
+	[ -n "$json" ] || echo 2>/dev/null || exit 4
 	replayed=0
 	# shellcheck disable=SC2086 # empty, or one word
 	"$ptdesc" replay $json --format all "$1" || replayed=$?

@@ -130,7 +130,7 @@ static struct pt_range cut_new(const struct pt_space *space, struct pt_range r,
 		    r.last - r.va >= mask)
 			break;
 	}
-	return cut_at(r, r.va | entry_mask(space, level));
+	return cut_at(r, r.va | entry_mask(space, level > 2 ? level : 2));
 }
 
 /* The next piece of a range: all of it, unless it is worked on piecewise. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tool/input.h"
 #include "tool/json.h"
@@ -72,6 +73,7 @@ static int write_file(const struct flatten *flatten)
 		.checksum = flat_checksum(FLAT_CHECKSUM_START, log->records, log->bytes),
 	};
 	uint8_t bytes[FLAT_HEADER];
+	struct stat is;
 	FILE *file = fopen(flatten->out, "we");
 	bool fine = file != NULL;
 
@@ -84,6 +86,9 @@ static int write_file(const struct flatten *flatten)
 	if (fine)
 		return TOOL_OK;
 	tool_error("%s: %s", flatten->out, strerror(errno));
+	/* A part of it is none. */
+	if (file && !stat(flatten->out, &is) && S_ISREG(is.st_mode))
+		unlink(flatten->out);
 	return TOOL_BAD_INPUT;
 }
 

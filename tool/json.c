@@ -4,13 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tool/tool.h"
 
 void json_put(json_t *object, const char *key, json_t *value)
 {
 	if (!value || json_object_set_new(object, key, value)) {
-		tool_error("out of memory, or text that is no UTF-8, in field %s", key);
+		tool_error("out of memory, in field %s", key);
 		exit(TOOL_UNSUPPORTED);
 	}
 }
@@ -31,7 +32,15 @@ json_t *json_record(const char *schema, const char *kind)
 
 void json_put_text(json_t *object, const char *key, const char *text)
 {
-	json_put(object, key, json_string(text));
+	json_t *value = json_string(text);
+	char *escaped;
+
+	if (!value) {
+		escaped = tool_alloc(TOOL_ESCAPED(strlen(text)));
+		value = json_string(tool_escape(escaped, text));
+		free(escaped);
+	}
+	json_put(object, key, value);
 }
 
 void json_put_number(json_t *object, const char *key, uint64_t number)

@@ -9,6 +9,7 @@
 /* A new object of a schema of docs/schema, and of a kind if the schema has several (or NULL). */
 json_t *json_record(const char *schema, const char *kind);
 
+/* What is no UTF-8, as the arguments of programs need not be, is escaped. */
 void json_put_text(json_t *object, const char *key, const char *text);
 void json_put_number(json_t *object, const char *key, uint64_t number);
 void json_put_signed(json_t *object, const char *key, int64_t number);

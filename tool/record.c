@@ -92,6 +92,21 @@ static int take_option(void *ctx, int val, const char *argument)
 	}
 }
 
+/* Ends a text of so many bytes, which was cut, before a character of UTF-8 that is not whole. */
+static void end_whole(char *text, size_t bytes)
+{
+	size_t first = bytes;
+	size_t whole;
+	unsigned char lead;
+
+	while (first && (text[first - 1] & 0xc0) == 0x80)
+		first--;
+	lead = first ? (unsigned char)text[--first] : 0;
+	whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	if (first + whole > bytes)
+		text[first] = 0;
+}
+
 /* The command as typed, cut, and the file's name if none was given. */
 static void take_command(struct recorder *rec, const char **argv)
 {
@@ -102,6 +117,8 @@ static void take_command(struct recorder *rec, const char **argv)
 
 	for (size_t i = 0; argv[i] && at < room; i++)
 		at += (size_t)snprintf(command + at, room - at, i ? " %s" : "%s", argv[i]);
+	if (at >= room)
+		end_whole(command, room - 1);
 	rec->program = argv[0];
 	if (!rec->path && asprintf(&rec->path, "%s%s", slash ? slash + 1 : argv[0], SUFFIX) < 0)
 		rec->path = NULL;

@@ -222,6 +222,10 @@ static int judge(const struct replay_report *report)
 
 	for (size_t i = 0; i < report->count; i++)
 		status |= judge_run(report->rows[i].format, "", &report->rows[i].result);
+	if (replay_is_compared(report) && !first->checkpoints) {
+		tool_error("%s: no checkpoint was reached: record it for longer", report->path);
+		return status ? status : TOOL_BAD_INPUT;
+	}
 	if (replay_is_compared(report) && first->equal + first->explained != first->checkpoints)
 		status = TOOL_DIFFERENCE;
 	return status;

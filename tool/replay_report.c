@@ -42,8 +42,9 @@ static void print_head(const struct replay_report *report)
 {
 	const struct trace_header *header = &report->header;
 	const struct replay_result *result = &report->rows[0].result;
+	char command[TOOL_ESCAPED(sizeof(header->command))];
 
-	printf("%s: %s\n", report->path, header->command);
+	printf("%s: %s\n", report->path, tool_escape(command, header->command));
 	printf("  recorded on %s, %u levels, huge pages %s; page faults %s, PAGEMAP_SCAN %s, "
 	       "empty tables %s by MADV_DONTNEED\n",
 	    header->kernel, header->levels, header->thp, header->faults ? "seen" : "not permitted",
@@ -54,8 +55,8 @@ static void print_head(const struct replay_report *report)
 	    result->events[TRACE_CALL], result->events[TRACE_SCAN]);
 	print_left_out(report->without);
 	if (result->cut)
-		printf("  the trace has no end: its recorder was killed; what it wrote is "
-		       "replayed\n");
+		printf("  the trace has no end: its recorder was killed, or could not write on; "
+		       "what it wrote is replayed\n");
 }
 
 static void print_levels(const char *what, const uint64_t tables[VMPTE_LEVELS])
@@ -66,10 +67,12 @@ static void print_levels(const char *what, const uint64_t tables[VMPTE_LEVELS])
 
 static void print_difference(const struct replay_difference *first)
 {
+	char name[TOOL_ESCAPED(sizeof(first->name))];
+
 	printf("First difference, at checkpoint %" PRIu64 ": %s[%" PRIu32 "], space %" PRIu32
 	       ": the kernel counts %" PRIu64 " tables, the library has %" PRIu64 ".\n",
-	    first->checkpoint, first->name, first->pid, first->space, first->kernel,
-	    first->ours[0] + first->ours[1] + first->ours[2]);
+	    first->checkpoint, tool_escape(name, first->name), first->pid, first->space,
+	    first->kernel, first->ours[0] + first->ours[1] + first->ours[2]);
 	print_levels("found", first->ours);
 	print_levels("the pages that were seen there need", first->needed);
 	if (first->call[0])
@@ -83,6 +86,10 @@ static void print_comparison(const struct replay_report *report)
 {
 	const struct replay_result *result = &report->rows[0].result;
 
+	if (!result->checkpoints) {
+		printf("\nThe trace has no checkpoint: there is nothing to compare with.\n");
+		return;
+	}
 	printf("\nThe kernel counted %" PRIu64 " tables at %" PRIu64
 	       " checkpoints; the library, doing what the program did, has %s.\n"
 	       "VmPTE: %" PRIu64 " of %" PRIu64 " checkpoints equal\n",

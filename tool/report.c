@@ -120,13 +120,15 @@ static void cause_text(const struct report_row *row, char text[PHRASE])
 static void print_comparison(struct report *report, const struct report_row *row)
 {
 	char cause[PHRASE];
+	char name[TOOL_ESCAPED(sizeof(row->name))];
 	const char *on = report->color && row->unexplained ? RED : "";
 
 	if (!report->names_shown)
 		printf("%7s  %-20s %7s %7s %6s  %s\n", "PID", "PROGRAM", "KERNEL", "OURS", "DIFF",
 		    "CAUSE");
 	report->names_shown = true;
-	printf("%7ld%c %-20.20s ", (long)row->pid, row->started ? '*' : ' ', row->name);
+	printf("%7ld%c %-20.20s ", (long)row->pid, row->started ? '*' : ' ',
+	    tool_escape(name, row->name));
 	if (row->state != SNAP_OK) {
 		printf("%7s %7s %6s  %s\n", "-", "-", "-", kernel_state_text(row->state));
 		return;
@@ -157,9 +159,10 @@ static double each(uint64_t ns, uint64_t count)
 static void print_cost(const struct report_row *row, const struct build_result *result)
 {
 	struct report_words words = report_page_words(row->resident);
+	char name[TOOL_ESCAPED(sizeof(row->name))];
 	uint64_t tables = result->hits + result->misses;
 
-	printf("%7ld  %-16.16s", (long)row->pid, row->name);
+	printf("%7ld  %-16.16s", (long)row->pid, tool_escape(name, row->name));
 	if (result->error) {
 		printf(" %s\n", pt_strerror(result->error));
 		return;

@@ -120,3 +120,17 @@ void tool_print_bytes(uint64_t bytes)
 	else
 		printf(" %6.0f%c", number, units[unit]);
 }
+
+const char *tool_escape(char *escaped, const char *text)
+{
+	char *at = escaped;
+
+	for (; *text; text++) {
+		if (*text >= ' ' && *text <= '~' && *text != '\\')
+			*at++ = *text;
+		else
+			at += sprintf(at, "\\x%02x", (unsigned char)*text);
+	}
+	*at = 0;
+	return escaped;
+}

@@ -47,6 +47,13 @@ void *tool_grow(void *array, size_t *room, size_t need, size_t size);
 /* Memory for something, zeroed; ends the program when there is none. */
 void *tool_alloc(size_t size);
 
+/* Room for what tool_escape makes of a text of so many bytes. */
+#define TOOL_ESCAPED(bytes) (4 * (bytes) + 1)
+
+/* A text that any terminal may see: what is not printable ASCII becomes \xNN, and so does the
+ * backslash. Returns escaped. */
+const char *tool_escape(char *escaped, const char *text);
+
 /* A line on stderr that is overwritten by the next: only on a terminal, only after a second. */
 struct tool_progress {
 	uint64_t started_ns;

@@ -24,20 +24,6 @@ static const char examples[] =
     "  ptdesc trace --events cc.trace   every event\n"
     "  ptdesc trace -ej cc.trace | jq 'select(.kind == \"check\")'\n";
 
-const char *trace_escape(char *escaped, const char *text)
-{
-	char *at = escaped;
-
-	for (; *text; text++) {
-		if (*text >= ' ' && *text <= '~' && *text != '\\')
-			*at++ = *text;
-		else
-			at += sprintf(at, "\\x%02x", (unsigned char)*text);
-	}
-	*at = 0;
-	return escaped;
-}
-
 static void show_event(struct show *show, const struct trace_event *event)
 {
 	struct trace_summary *summary = &show->summary;

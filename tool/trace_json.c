@@ -9,14 +9,6 @@
 /* Versioned: a change that breaks readers gets a new number. See docs/schema/. */
 #define SCHEMA "ptdesc.trace/1"
 
-/* No text of a trace is longer than a command. */
-static void put_text(json_t *record, const char *key, const char *text)
-{
-	char escaped[TRACE_ESCAPED(sizeof(((struct trace_header *)0)->command))];
-
-	json_put_text(record, key, trace_escape(escaped, text));
-}
-
 /* Integers of JSON end at 2^63; what is above is a damaged clock or the like, and inexact. */
 static void put_number(json_t *record, const char *key, uint64_t number)
 {
@@ -30,9 +22,9 @@ void trace_json_header(const struct trace_header *header)
 {
 	json_t *record = json_record(SCHEMA, "header");
 
-	put_text(record, "command", header->command);
-	put_text(record, "kernel", header->kernel);
-	put_text(record, "thp", header->thp);
+	json_put_text(record, "command", header->command);
+	json_put_text(record, "kernel", header->kernel);
+	json_put_text(record, "thp", header->thp);
 	put_number(record, "start", header->start);
 	json_put_number(record, "page_bytes", UINT64_C(1) << header->page_shift);
 	json_put_number(record, "levels", header->levels);
@@ -72,7 +64,7 @@ static void put_vmas(json_t *record, const struct trace_event *event)
 		put_range(object, vma->start, vma->end);
 		put_flags(object, vma->flags, trace_vma_flag_name);
 		put_number(object, "inode", vma->inode);
-		put_text(object, "name", vma->name);
+		json_put_text(object, "name", vma->name);
 		json_array_append_new(array, object);
 	}
 	json_put(record, "vmas", array);
@@ -126,7 +118,7 @@ static void put_rest(json_t *record, const struct trace_event *event)
 	switch (event->kind) {
 	case TRACE_EXEC:
 		put_number(record, "time", event->time);
-		put_text(record, "name", event->name);
+		json_put_text(record, "name", event->name);
 		break;
 	case TRACE_FORK:
 		put_number(record, "time", event->time);

@@ -13,13 +13,6 @@ struct trace_summary {
 	int status;     /* unless cut */
 };
 
-/* Room for what trace_escape makes of a text of so many bytes. */
-#define TRACE_ESCAPED(bytes) (4 * (bytes) + 1)
-
-/* A text that any terminal and any JSON may see: what is not printable ASCII becomes
- * \xNN, and so does the backslash. */
-const char *trace_escape(char *escaped, const char *text);
-
 void trace_text_header(const struct trace_header *header);
 void trace_text_event(const struct trace_event *event);
 void trace_text_summary(const struct trace_summary *summary);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "tool/tool.h"
 #include "tool/trace_show.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -27,11 +28,11 @@ static void print_start(uint64_t seconds)
 
 void trace_text_header(const struct trace_header *header)
 {
-	char text[TRACE_ESCAPED(sizeof(header->command))];
+	char text[TOOL_ESCAPED(sizeof(header->command))];
 
-	printf("command  %s\n", trace_escape(text, header->command));
-	printf("kernel   %s\n", trace_escape(text, header->kernel));
-	printf("thp      %s\n", trace_escape(text, header->thp));
+	printf("command  %s\n", tool_escape(text, header->command));
+	printf("kernel   %s\n", tool_escape(text, header->kernel));
+	printf("thp      %s\n", tool_escape(text, header->thp));
 	print_start(header->start);
 	printf("page     %u bytes\n", 1u << header->page_shift);
 	printf("levels   %" PRIu32 "\n", header->levels);
@@ -60,7 +61,7 @@ static void print_range(uint64_t start, uint64_t end)
 
 static void print_vmas(const struct trace_event *event)
 {
-	char text[TRACE_ESCAPED(TRACE_NAME)];
+	char text[TOOL_ESCAPED(TRACE_NAME)];
 
 	printf(" keeps first %zu, last %zu; new %zu", event->vmas.keep_first, event->vmas.keep_last,
 	    event->vmas.count);
@@ -73,7 +74,7 @@ static void print_vmas(const struct trace_event *event)
 		if (vma->inode)
 			printf(" inode %" PRIu64, vma->inode);
 		if (vma->name[0])
-			printf(" %s", trace_escape(text, vma->name));
+			printf(" %s", tool_escape(text, vma->name));
 	}
 }
 
@@ -110,12 +111,12 @@ static void print_check(const struct trace_event *event)
 /* What only this kind has. */
 static void print_rest(const struct trace_event *event)
 {
-	char text[TRACE_ESCAPED(TRACE_NAME)];
+	char text[TOOL_ESCAPED(TRACE_NAME)];
 
 	switch (event->kind) {
 	case TRACE_EXEC:
 		print_time(event);
-		printf(" %s", trace_escape(text, event->name));
+		printf(" %s", tool_escape(text, event->name));
 		break;
 	case TRACE_FORK:
 		print_time(event);
@@ -169,7 +170,7 @@ void trace_text_summary(const struct trace_summary *summary)
 	}
 	printf("bytes    %" PRIu64 "\n", summary->bytes);
 	if (summary->cut)
-		printf("end      cut: the recorder was killed\n");
+		printf("end      cut: the recorder was killed, or could not write on\n");
 	else
 		printf("end      exit status %d\n", summary->status);
 }

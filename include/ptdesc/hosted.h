@@ -55,7 +55,7 @@ PT_BEGIN_DECLS
 /*
  * A memory that is ready for use. config NULL: all defaults. The calling thread is registered.
  * -PT_EINVAL: a config that pt_memory_init refuses; -PT_ENOMEM: no address space, or too little
- * memory asked for.
+ * memory asked for; -PT_EBUSY: as pt_hosted_thread_register.
  */
 PT_MUST_CHECK int pt_hosted_memory_create(const struct pt_hosted_config *config,
     struct pt_hosted **hosted);

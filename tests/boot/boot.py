@@ -179,6 +179,9 @@ def usage():
     for args, status, text in [((), 2, "name a machine"), (("pdp11",), 3, "riscv32"),
                                (("i386", "--variant", "Sv39"), 3, "PAE"), (("i386", "no"), 3, "no"),
                                (("i386", "a", "b"), 2, "--help"), (("i386", "--bad"), 2, "--help"),
+                               (("i386", "--timeout", "-5"), 2, "not -5"),
+                               (("i386", "--timeout", "0"), 2, "1 to"),
+                               (("i386", "--timeout", "5", "no"), 3, "no"),
                                (("i386", str(BOOT)), 3, "byte 0")]:
         done = run(*args)
         good = done.returncode == status and text in done.stderr and not done.stdout
@@ -186,6 +189,11 @@ def usage():
     done = run("--help")
     check("boot --help has examples and machines",
           "" if "Examples:" in done.stdout and "Sv57" in done.stdout else done)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([BOOT, "--help"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              check=False)
+    check("boot --help on a full disk: 4, and why",
+          "" if done.returncode == 4 and done.stderr.count("\n") == 1 else done)
     done = run("riscv32")
     text = ["as none was named", "equal to the host's replay", "0 mismatches"]
     check("boot riscv32, for people", "" if all(t in done.stdout for t in text) else done)

@@ -391,6 +391,51 @@ tiny_rings()
 	[[ $output == *end=cut* ]]
 }
 
+@test "a file that may not grow, a pipe that nobody reads: as a disk that is full" {
+	(
+		ulimit -f 8
+		record 3 -- sh -c 'i=0; while [ $i -lt 300 ]; do (exec /bin/true); i=$((i + 1)); done; echo end'
+		is end "$output"
+		is 1 "$(grep -c "File too large" <<<"$stderr")"
+	)
+	mkfifo pipe
+	trace=pipe
+	record 3 -- echo never
+	is "" "$output"
+	[[ $stderr == *"nobody reads from it"* ]]
+	head -c 1 pipe >/dev/null 3>&- &
+	record 3 -- sh -c 'sleep 0.1; (exec /bin/true); echo end'
+	is end "$output"
+	[[ $stderr == *"Broken pipe"* ]]
+}
+
+@test "what a recorder has seen when it is killed long after is in the trace" {
+	"$PTDESC" record -o "$trace" -- sleep 1000002 3>&- &
+	recorder=$!
+	for _ in {1..200}; do
+		[ "$(stat -c %s "$trace" 2>/dev/null || echo 0)" -gt 1000 ] && break
+		sleep 0.05
+	done
+	kill -KILL "$recorder"
+	wait "$recorder" || :
+	run -0 "$PTDESC" replay "$trace"
+	[[ $output == *"at 1 checkpoints"* ]]
+}
+
+@test "a command of any bytes: cut at a character, and shown so that a terminal is none the worse" {
+	record 0 -- true "$(printf '%0244d' 0)$(printf 'é%.0s' {1..20})"
+	run -0 --separate-stderr "$PTDESC" replay --json "$trace"
+	is "true $(printf '%0244d' 0)ééé" "$(jq -r 'select(.kind == "trace").command' <<<"$output")"
+	record 0 -- true "$(printf '%0245d' 0)$(printf 'é%.0s' {1..20})"
+	run -0 --separate-stderr "$PTDESC" replay --json "$trace"
+	is "true $(printf '%0245d' 0)éé" "$(jq -r 'select(.kind == "trace").command' <<<"$output")"
+	record 0 -- true $'\377 \e[2J'
+	run -0 --separate-stderr "$PTDESC" replay --json "$trace"
+	is 'true \xff \x1b[2J' "$(jq -r 'select(.kind == "trace").command' <<<"$output")"
+	run -0 "$PTDESC" replay "$trace"
+	[[ $output == *'true \xff \x1b[2J'* ]]
+}
+
 @test "a recorder that is killed leaves a readable trace and no program" {
 	"$PTDESC" record -o "$trace" -- behave threads 1000001 3>&- &
 	recorder=$!

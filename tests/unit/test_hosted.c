@@ -134,6 +134,21 @@ static void test_nodes_have_equal_shares(void **state)
 	destroy(hosted);
 }
 
+/* Sections whose words are no whole number of cache lines. */
+static void test_small_sections(void **state)
+{
+	(void)state;
+	for (unsigned shift = 1; shift < 5; shift++) {
+		const struct pt_hosted_config config = {.bytes = 1u << 16, .section_shift = shift};
+		struct pt_hosted *hosted = create(&config);
+		pt_pfn pfn = memdesc_alloc_pages(pt_hosted_memory(hosted), 0, 0, memdesc_none());
+
+		assert_true(pfn < 16);
+		memdesc_free_pages(pt_hosted_memory(hosted), pfn, 0);
+		destroy(hosted);
+	}
+}
+
 static void test_the_boot_stage_on_request(void **state)
 {
 	const struct pt_hosted_config config = {.boot = true};
@@ -594,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_create_refuses),
 		cmocka_unit_test(test_a_large_arena_costs_what_is_touched),
 		cmocka_unit_test(test_nodes_have_equal_shares),
+		cmocka_unit_test(test_small_sections),
 		cmocka_unit_test(test_the_boot_stage_on_request),
 		cmocka_unit_test(test_numbers_are_the_lowest_unused),
 		cmocka_unit_test(test_more_threads_than_numbers),

@@ -16,6 +16,9 @@
 /* A call that sleeps for so long holds up no other one of its space any more. */
 #define HELD_NS 20000000
 
+/* After so long without an event what was kept goes to the trace: the next may be to be killed. */
+#define QUIET_SECONDS 1
+
 /* Those that the loop waits for, and no handler takes. */
 static void fill_set(sigset_t *set)
 {
@@ -26,20 +29,33 @@ static void fill_set(sigset_t *set)
 		sigaddset(set, signals[i]);
 }
 
+/*
+ * Ignored, as some parents leave it, SIGCHLD would never come. Of the others a write says enough: a
+ * trace that cannot be written is no reason for the program to end.
+ */
+static const struct {
+	int signal;
+	void (*act)(int);
+} acts[RECORD_ACTS] = {{SIGCHLD, SIG_DFL}, {SIGPIPE, SIG_IGN}, {SIGXFSZ, SIG_IGN}};
+
 bool loop_block_signals(struct recorder *rec)
 {
-	const struct sigaction usual = {.sa_handler = SIG_DFL};
 	sigset_t set;
 
 	fill_set(&set);
-	/* Ignored, as some parents leave it, SIGCHLD would never come. */
-	return !sigaction(SIGCHLD, &usual, &rec->chld) &&
-	       !sigprocmask(SIG_BLOCK, &set, &rec->signals);
+	for (unsigned i = 0; i < RECORD_ACTS; i++) {
+		const struct sigaction act = {.sa_handler = acts[i].act};
+
+		if (sigaction(acts[i].signal, &act, &rec->acts[i]))
+			return false;
+	}
+	return !sigprocmask(SIG_BLOCK, &set, &rec->signals);
 }
 
 void loop_restore_signals(const struct recorder *rec)
 {
-	sigaction(SIGCHLD, &rec->chld, NULL);
+	for (unsigned i = 0; i < RECORD_ACTS; i++)
+		sigaction(acts[i].signal, &rec->acts[i], NULL);
 	sigprocmask(SIG_SETMASK, &rec->signals, NULL);
 }
 
@@ -168,15 +184,18 @@ static void take_signal(struct recorder *rec, const siginfo_t *info)
 /* Sleeps until something has happened. */
 static void wait_for_signal(struct recorder *rec)
 {
-	const struct timespec most = {.tv_nsec = HELD_NS};
+	const struct timespec held = {.tv_nsec = HELD_NS};
+	const struct timespec quiet = {.tv_sec = QUIET_SECONDS};
 	siginfo_t info;
 	sigset_t set;
 	int got;
 
 	fill_set(&set);
-	got = has_held(rec) ? sigtimedwait(&set, &info, &most) : sigwaitinfo(&set, &info);
-	if (got < 0)
+	got = sigtimedwait(&set, &info, has_held(rec) ? &held : &quiet);
+	if (got < 0 && has_held(rec))
 		let_held_go(rec);
+	else if (got < 0)
+		trace_flush_all(rec->writer);
 	else if (got == KICK)
 		samples_flush(rec);
 	else if (got != SIGCHLD)

@@ -90,6 +90,9 @@ TAILQ_HEAD(space_list, space);
 
 #define TASK_BUCKETS 4096u
 
+/* Signals that are handled otherwise than the program has them. */
+#define RECORD_ACTS 3u
+
 struct record_counts {
 	uint64_t events;
 	uint64_t faults;
@@ -117,10 +120,10 @@ struct recorder {
 	struct samples *samples; /* NULL: perf is refused */
 	/* The program. */
 	pid_t child;
-	int launch_fd;         /* says why it could not be started */
-	sigset_t signals;      /* as they were blocked before, for the program */
-	struct sigaction chld; /* and what was done at SIGCHLD */
-	int status;            /* its exit status */
+	int launch_fd;                      /* says why it could not be started */
+	sigset_t signals;                   /* as they were blocked before, for the program */
+	struct sigaction acts[RECORD_ACTS]; /* and what was done at those we handle otherwise */
+	int status;                         /* its exit status */
 	uint32_t last_space;
 	struct task *tasks[TASK_BUCKETS];
 	size_t task_count;

@@ -194,6 +194,9 @@ bool trace_write(struct trace_writer *writer, const struct trace_event *event);
  */
 bool trace_flush(struct trace_writer *writer);
 
+/* Puts out all that is kept: when nothing happens for long. */
+bool trace_flush_all(struct trace_writer *writer);
+
 /* Ends it, with the program's exit status. False: error says why. Frees the writer in any case. */
 bool trace_close(struct trace_writer *writer, int status, struct trace_error *error);
 
@@ -210,7 +213,8 @@ struct trace_reader;
 enum trace_next {
 	TRACE_EVENT,  /* event is filled */
 	TRACE_END,    /* the recorder ended it; status is known */
-	TRACE_CUT,    /* it ends between two blocks, without an end: the recorder was killed */
+	TRACE_CUT,    /* it ends between two blocks, without an end: the recorder
+			  * was killed, or could not write on */
 	TRACE_BROKEN, /* error is filled */
 };
 

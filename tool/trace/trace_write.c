@@ -164,10 +164,12 @@ static bool open_file(struct trace_writer *writer, const char *path)
 {
 	char what[96];
 
-	writer->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (writer->fd >= 0)
+	/* A pipe without a reader is an error, and is not waited for. */
+	writer->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+	if (writer->fd >= 0 && !fcntl(writer->fd, F_SETFL, 0))
 		return true;
-	snprintf(what, sizeof(what), "cannot create it: %s", strerror(errno));
+	snprintf(what, sizeof(what), "cannot create it: %s",
+	    errno == ENXIO ? "nobody reads from it" : strerror(errno));
 	return fail(writer, what);
 }
 
@@ -224,6 +226,11 @@ bool trace_write(struct trace_writer *writer, const struct trace_event *event)
 	if (TRACE_BIT(event->kind) & TRACE_WITH_TIME)
 		writer->now = event->time;
 	return writer->raw.size < BLOCK_USUAL || put_events(writer);
+}
+
+bool trace_flush_all(struct trace_writer *writer)
+{
+	return !writer->failed && put_events(writer);
 }
 
 bool trace_flush(struct trace_writer *writer)
