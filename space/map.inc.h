@@ -118,19 +118,20 @@ static void fill_leaves(const struct pt_op *op, const struct mapping *m, struct 
 	wrote(op, entry, count);
 }
 
-/* What a replaced entry held goes to the gather. */
+/* What a replaced entry held goes to the gather. It is flushed where a break came before the make.
+ */
 static void displace(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l,
     uint64_t va, pf_entry old)
 {
 	struct ptdesc *child;
 
+	if (!PF_BBM)
+		flush_old(op, l, va, old);
 	if (pf_is_leaf(old, l)) {
-		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, false);
 		pt_op_gather(op, pf_leaf_pa(old, l), slot_mask(l) + 1, pf_accessed(old, l),
 		    pf_dirty(old, l));
 		return_deposit(op, pt, l);
 	} else if (pf_is_table(old, l)) {
-		flush_below(op, va, l);
 		child = desc_at(op->memory, pf_table_pa(old, l));
 		if (child->shared)
 			cut_shared(op, side, child, l - 1);
@@ -180,8 +181,8 @@ static bool run_fits(const struct pt_op *op, const struct mapping *m, const stru
 }
 
 /*
- * Maps a whole run over what is there. All of it is busy, and flushed where the format asks for
- * that, before the first new leaf is to be seen: an MMU that meets one marked entry translates for
+ * Maps a whole run over what is there. All of it is busy, and flushed where the format wants a
+ * break, before the first new leaf is to be seen: an MMU that meets one marked entry translates for
  * all, whatever the others still say, and notes what it does in any of them.
  */
 static void replace_run(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
@@ -190,28 +191,29 @@ static void replace_run(struct pt_op *op, struct mapping *m, struct ptdesc *pt, 
 	struct pt_range r = {va & ~run_mask(l), va | run_mask(l)};
 	pf_entry *entry = entry_of(op->memory, pt, l, r.va);
 	pf_entry old[RUN_MAX];
-	unsigned i = 0;
+	const pf_entry *next = old;
 
-	for_each_slot (l, r, s) {
+	for (unsigned i = 0; i < 1u << pf_run_shift(l); i++)
 		old[i] = take(op, &entry[i], pf_busy(l));
-		if (old[i] != pf_empty(l))
-			flush_old(op, l, s.va, old[i]);
-		i++;
-	}
 	if (pf_is_leaf(old[0], l) && pf_run(old[0], l))
 		spread_noted(op, old, l);
-	if (PF_BBM)
+	if (PF_BBM) {
+		for_each_slot (l, r, s) {
+			if (*next != pf_empty(l))
+				flush_old(op, l, s.va, *next);
+			next++;
+		}
 		pt_op_flush_now(op);
-	i = 0;
+		next = old;
+	}
 	for_each_slot (l, r, s)
-		put(op, &entry[i++], make_entry(op, m, l, s, true));
-	i = 0;
+		put(op, entry++, make_entry(op, m, l, s, true));
 	for_each_slot (l, r, s) {
-		if (old[i] == pf_empty(l))
+		if (*next == pf_empty(l))
 			pt->used++;
 		else
-			displace(op, m->q.side, pt, l, s.va, old[i]);
-		i++;
+			displace(op, m->q.side, pt, l, s.va, *next);
+		next++;
 		if (l == 1 && op->flags & PT_DEPOSIT)
 			pt_deposit(pt, pt_op_take(op, m->q.side, 0, s.va));
 	}

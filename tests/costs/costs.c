@@ -248,6 +248,11 @@ static int replace_page(void)
 	return pt_map_replace(&a, pt_make_va(0), PAGE, pt_make_pa(GIANT), RW, PT_SMALL, NULL);
 }
 
+static int replace_many(void)
+{
+	return pt_map_replace(&a, pt_make_va(0), 64 * PAGE, pt_make_pa(GIANT), RW, PT_SMALL, NULL);
+}
+
 /* Whole tables, and a part of a leaf. */
 static int replace_parts(void)
 {
@@ -458,6 +463,7 @@ static const struct row {
 	{"map: a large leaf", nothing, map_large},
 	{"map_list: many pages beside others", a_page, map_list},
 	{"map_replace: a page", a_page, replace_page},
+	{"map_replace: many scattered pages", many_scattered, replace_many},
 	{"map_replace: a table and a part of a leaf", a_table_between_large_leaves, replace_parts},
 	{"unmap: a page that is not mapped", an_empty_table, unmap_page},
 	{"unmap: a page, no table on the way", nothing, unmap_page},

@@ -247,14 +247,20 @@ static void replace_parts(unsigned level)
 	struct pt_gather gather = pt_make_gather(runs, 2, on_release, NULL);
 	struct pt_translation t;
 
+	struct ref_result r;
+
 	scatter(size, count);
 	walk_all();
+	assert_int_equal(soft_mmu_access(&mmu, &a, run, PT_WRITE, &r), 0);
+	dirty = 0;
 	assert_int_equal(pt_map_replace(&a, pt_make_va(run), count * size, pt_make_pa(8 * run),
 			     ATTR, level ? 0 : PT_SMALL, &gather),
 	    0);
 	assert_true(gather.released == (uint64_t)(count - count / 4) * size);
 	assert_int_equal(pt_translate(&a, pt_make_va(run + size), &t), 0);
 	assert_true(t.level == level && t.size == count * size && t.pa.v == 8 * run + size);
+	/* The leaf that was written, and no other of what is a run now. */
+	assert_true(dirty == size);
 	walk_all();
 	check();
 	assert_int_equal(pt_unmap(&a, pt_make_va(run), run, 0, NULL), 0);
