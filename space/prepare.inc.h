@@ -198,8 +198,7 @@ static void unshare_child(struct pt_op *op, struct pt_side *side, struct ptdesc 
 	side->flush = true;
 	put_over(op, entry_of(op->memory, parent, l, va), l, va,
 	    pf_make_table(table_pa(pt, l - 1), l));
-	if (!PF_BBM) /* else flushed */
-		pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
+	pt_op_flush(op, va & ~slot_mask(l), va | slot_mask(l), l, true);
 	op->at_once = !PT_DEFECT(77);
 	pt_table_lock(op->memory, shared);
 	pt_op_drop_share(op, side->space, shared);

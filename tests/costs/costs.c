@@ -464,6 +464,7 @@ static const struct row {
 	{"map_list: many pages beside others", a_page, map_list},
 	{"map_replace: a page", a_page, replace_page},
 	{"map_replace: many scattered pages", many_scattered, replace_many},
+	{"map_replace: many pages, none there", an_empty_table, replace_many},
 	{"map_replace: a table and a part of a leaf", a_table_between_large_leaves, replace_parts},
 	{"unmap: a page that is not mapped", an_empty_table, unmap_page},
 	{"unmap: a page, no table on the way", nothing, unmap_page},
