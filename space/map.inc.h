@@ -167,9 +167,8 @@ static pf_entry make_entry(struct pt_op *op, struct mapping *m, unsigned l, stru
 static bool run_fits(const struct pt_op *op, const struct mapping *m, const struct ptdesc *pt,
     unsigned l, uint64_t va, struct pt_range r)
 {
-	const pf_entry *entry;
-
 	struct pt_range s = {va & ~slot_mask(l), va | slot_mask(l)};
+	const pf_entry *entry;
 
 	if (!pf_run_shift(l) || !in_run(m->q.source, l, va, r) || !leaf_fits(op, &m->q, l, s))
 		return false;

@@ -116,7 +116,10 @@ static __attribute__((noinline)) struct pt_range cut_mapped(const struct pt_spac
 	return cut_at(r, r.va | mask);
 }
 
-/* The same of a range that is mapped anew: more where a larger leaf can be made. */
+/*
+ * The same of a range that is mapped anew: more where a larger leaf can be made. One that is
+ * replaced by less is cut: the table for that is wanted anyway.
+ */
 static struct pt_range cut_new(const struct pt_space *space, struct pt_range r,
     const struct pt_map_source *source, uint32_t flags)
 {
@@ -137,9 +140,13 @@ static struct pt_range cut_new(const struct pt_space *space, struct pt_range r,
 static inline struct pt_range next_piece(const struct pt_space *space, struct pt_range r,
     uint32_t flags)
 {
-	if (__builtin_expect(!(flags & PT_PIECEWISE), 1))
-		return r;
-	return cut_mapped(space, r);
+	return __builtin_expect(flags & PT_PIECEWISE, 0) ? cut_mapped(space, r) : r;
+}
+
+static inline struct pt_range next_new(const struct pt_space *space, struct pt_range r,
+    const struct pt_map_source *source, uint32_t flags)
+{
+	return __builtin_expect(flags & PT_PIECEWISE, 0) ? cut_new(space, r, source, flags) : r;
 }
 
 /* Maps a checked range, whole or piece by piece. */
@@ -149,7 +156,7 @@ static __attribute__((noinline)) int map_pieces(struct pt_space *space, struct p
 	if (PT_DEFECT(50)) /* what was done before a failure stays */
 		flags |= PT_PIECEWISE;
 	for (;;) {
-		struct pt_range piece = flags & PT_PIECEWISE ? cut_new(space, r, source, flags) : r;
+		struct pt_range piece = next_new(space, r, source, flags);
 		int err = space->format->ops->map(space, piece, source, attr, flags);
 
 		if (err || piece.last == r.last)
@@ -196,11 +203,8 @@ int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt
 	if (!err)
 		note_global(space, attr.flags & PT_GLOBAL);
 	while (!err) {
-		struct pt_range piece = next_piece(space, r, flags);
+		struct pt_range piece = next_new(space, r, &source, flags);
 
-		/* Neither what is there is cut nor what comes. */
-		if (flags & PT_PIECEWISE && cut_new(space, r, &source, flags).last > piece.last)
-			piece = cut_new(space, r, &source, flags);
 		err = space->format->ops->map_replace(space, piece, &source, attr, flags, gather);
 		if (piece.last == r.last)
 			break;
