@@ -214,7 +214,7 @@ enum trace_next {
 	TRACE_EVENT,  /* event is filled */
 	TRACE_END,    /* the recorder ended it; status is known */
 	TRACE_CUT,    /* it ends between two blocks, without an end: the recorder
-			  * was killed, or could not write on */
+		       * was killed, or could not write on */
 	TRACE_BROKEN, /* error is filled */
 };
 
