@@ -88,31 +88,44 @@ static struct pt_batch *oldest(struct pt_cpu *cpu)
 	return &cpu->waiting[cpu->waiting_first];
 }
 
-/* Where a batch with a fresh cookie goes. A full ring: the newest, whose wait grows by ours. */
-static struct pt_batch *newest(struct pt_cpu *cpu)
+/*
+ * Puts a batch with its cookie behind those that wait. Where others filled the ring since its grace
+ * period was started it is to be deferred anew: which cookie is the later one, nobody can tell.
+ */
+static void batch_wait(struct pt_cpu *cpu, struct pt_batch *batch)
 {
-	if (cpu->waiting_count < PT_BATCHES)
-		PT_STORE(&cpu->waiting_count, cpu->waiting_count + 1, RELAXED);
-	return &cpu->waiting[(cpu->waiting_first + cpu->waiting_count - 1) % PT_BATCHES];
+	uint32_t at = cpu->waiting_first + cpu->waiting_count;
+
+	if (cpu->waiting_count == PT_BATCHES) {
+		if (PT_DEFECT(95)) { /* its cookie is taken for the latest */
+			cpu->waiting[(at - 1) % PT_BATCHES].cookie = batch->cookie;
+			batch_join(&cpu->waiting[(at - 1) % PT_BATCHES], batch);
+		}
+		batch_join(&cpu->filling, batch);
+		return;
+	}
+	cpu->waiting[at % PT_BATCHES].cookie = batch->cookie;
+	batch_join(&cpu->waiting[at % PT_BATCHES], batch);
+	PT_STORE(&cpu->waiting_count, cpu->waiting_count + 1, RELAXED);
 }
 
-/* Starts the grace period of what this CPU has deferred, if that is a batch. */
+/*
+ * Starts the grace period of what this CPU has deferred, if that is a batch and the ring has room:
+ * else it grows until the oldest is over.
+ */
 static void filling_start(struct pt_memory *memory)
 {
 	struct pt_batch batch = {.first = NULL};
 	struct pt_cpu *cpu = pt_pin(memory);
-	struct pt_batch *to;
 
-	if (cpu->filling.count >= cpu->batch)
+	if (cpu->filling.count >= cpu->batch && cpu->waiting_count < PT_BATCHES)
 		batch_join(&batch, &cpu->filling);
 	pt_unpin(memory);
 	if (!batch.first)
 		return;
 	batch.cookie = grace_start(memory);
 	/* Perhaps another CPU by now: any will do. */
-	to = newest(pt_pin(memory));
-	to->cookie = batch.cookie;
-	batch_join(to, &batch);
+	batch_wait(pt_pin(memory), &batch);
 	pt_unpin(memory);
 }
 

@@ -457,6 +457,56 @@ static void check_D46(void)
 	}
 }
 
+static bool
+    overtaken; /* another thread is on this CPU before the one that starts a period is back */
+
+static void defer_batch(struct kit *kit)
+{
+	for (unsigned i = 0; i < PT_BATCH_TABLES; i++)
+		pagetable_free_defer(kit->memory, alloc(kit, 0), NULL);
+	(void)pt_reclaim_poll(kit->memory, false);
+}
+
+static uint64_t start_and_be_overtaken(void *ctx)
+{
+	struct kit *kit = ctx;
+	uint64_t cookie = ++kit->started;
+
+	if (overtaken) {
+		overtaken = false;
+		defer_batch(kit);
+	}
+	return cookie;
+}
+
+static void that_is_overtaken(struct pt_port *port)
+{
+	port->grace_start = start_and_be_overtaken;
+}
+
+/* A batch that finds the ring full does not take its period for a later one than those there. */
+static void check_D95(void)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	config.section_shift = 12;
+	kit_open(&kit, &config, that_is_overtaken);
+	kit_class(&kit, 4096, 0, 8);
+	for (unsigned i = 1; i < PT_BATCHES; i++)
+		defer_batch(&kit);
+	overtaken = true;
+	defer_batch(&kit);
+	assert_int_equal(kit.started, PT_BATCHES + 1);
+	kit.over = PT_BATCHES;
+	(void)pt_reclaim_poll(kit.memory, false);
+	/* What was deferred after the last period but one had begun is there. */
+	assert_true(kit_stats(&kit).deferred >= PT_BATCH_TABLES);
+	kit.over = UINT64_MAX;
+	(void)pt_reclaim_poll(kit.memory, true);
+	kit_close(&kit);
+}
+
 #include "tests/unit/defects_tables.inc.h"
 
 /* Row, and whether a build can put it back: D20 is the compiler's to refuse. */
@@ -466,7 +516,8 @@ static void check_D46(void)
 	X(10, 1) X(11, 1) X(12, 1) X(13, 1) X(15, 1) X(16, 1) X(17, 1) X(18, 1) \
 	X(19, 1) X(20, 0) X(21, 1) X(22, 1) X(24, 1) X(25, 1) X(27, 1) X(28, 1) \
 	X(29, 1) X(32, 1) X(33, 1) X(36, 1) X(37, 1) X(38, 1) X(40, 1) X(41, 1) \
-	X(43, 1) X(44, 1) X(45, 1) X(46, 1) X(51, 1) X(52, 1) X(53, 1)
+	X(43, 1) X(44, 1) X(45, 1) X(46, 1) X(51, 1) X(52, 1) X(53, 1) \
+	X(95, 1)
 /* clang-format on */
 
 #define DEFECTS_NAME "defects_core"

@@ -247,7 +247,7 @@ static void on_end(struct recorder *rec, struct task *task)
 {
 	if (task->call)
 		let_unclaimed_go(rec);
-	if (task->tid == rec->child)
+	if (task->tid == rec->child && !rec->killed)
 		rec->status = WIFEXITED(task->status) ? WEXITSTATUS(task->status)
 						      : 128 + WTERMSIG(task->status);
 	task_forget(rec, task);
