@@ -238,8 +238,7 @@ int pt_boot_table(struct pt_memory *memory, unsigned class_id, unsigned level, p
 	if (error)
 		return error;
 	word = boot_word(BOOT_TABLE, level, class->order, class_id);
-	pfn =
-	    boot_take(memory, class->order, class->spec.max_pa >> memory->config.page_shift, word);
+	pfn = boot_take(memory, class->order, class->max_pfn, word);
 	if (pfn == PT_NO_PFN)
 		return -PT_ENOMEM;
 	fill_empty(memory, pfn << memory->config.page_shift, &class->spec);

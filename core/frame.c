@@ -399,7 +399,7 @@ static void check_free(const struct pt_memory *memory, pt_pfn pfn, unsigned orde
 	PT_ASSERT(memory, type != MEMDESC_NONE && type != MEMDESC_FREE, PT_STOP_DOUBLE_FREE, page);
 	PT_ASSERT(memory, type != MEMDESC_RESERVED, PT_STOP_BAD_MEMDESC, page);
 	if (type == MEMDESC_PLAIN)
-		PT_ASSERT(memory, word_order(word) == order, PT_STOP_BAD_ORDER, page);
+		PT_ASSERT(memory, plain_order(word) == order, PT_STOP_BAD_ORDER, page);
 	else
 		check_typed(memory, pfn, order, word);
 }

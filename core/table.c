@@ -380,6 +380,13 @@ static __attribute__((noinline)) struct ptdesc *table_announce(struct pt_memory 
 	return NULL;
 }
 
+/* What a CPU holds in a handler is of whom it interrupted. */
+static inline void check_unlocked(const struct pt_memory *memory)
+{
+	if (!memory->config.irq)
+		pt_lock_none(memory, PT_STOP_ALLOC_LOCKED);
+}
+
 struct ptdesc *pagetable_alloc(struct pt_memory *memory, unsigned class_id, unsigned level,
     struct pt_account *owner, uint32_t flags)
 {
@@ -389,9 +396,7 @@ struct ptdesc *pagetable_alloc(struct pt_memory *memory, unsigned class_id, unsi
 	if (class_id >= PT_LOAD(&memory->class_count, RELAXED) || level >= PT_MAX_LEVELS ||
 	    flags & ~(uint32_t)PT_KERNEL_TABLE || pt_fail_now(memory))
 		return NULL;
-	/* What a CPU holds in a handler is of whom it interrupted. */
-	if (!memory->config.irq)
-		pt_lock_none(memory, PT_STOP_ALLOC_LOCKED);
+	check_unlocked(memory);
 	cpu = pt_pin(memory);
 	pt = magazine_pop(&cpu->tables[class_id]);
 	if (__builtin_expect(pt != NULL, 1))

@@ -73,6 +73,8 @@ static void adopt_table(struct pt_space *space, struct ptdesc *pt, unsigned l, u
 			    entry_va(space, base, l, i));
 	}
 	pt->space = space;
+	if (space->flags & PT_SPACE_KERNEL)
+		pt->pt_word |= (uint64_t)PTDESC_KERNEL << PT_WORD_FLAGS_AT;
 	pt->base = (pt->base & 255) | (pt == space->root ? 0 : base);
 	pt->used = (uint16_t)used;
 	pt_state_move(space->memory, pt, PT_PRIVATE, PT_LINKED);

@@ -218,19 +218,24 @@ static void replace_run(struct pt_op *op, struct mapping *m, struct ptdesc *pt, 
 	}
 }
 
+/* Maps a slot with its run, if one takes the place of what is there; false: none does. */
+static bool map_in_run(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
+    uint64_t va, struct pt_range r)
+{
+	if (m->q.kind != SURVEY_REPLACE || PT_DEFECT(93) || !run_fits(op, m, pt, l, va, r))
+		return false;
+	if (!(va & run_mask(l)))
+		replace_run(op, m, pt, l, va);
+	return true;
+}
+
 static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, unsigned l,
     struct pt_range s, struct pt_range r)
 {
 	pf_entry *entry = entry_of(op->memory, pt, l, s.va);
 	pf_entry old = pf_load_locked(entry);
-	bool run = run_fits(op, m, pt, l, s.va, r);
 	pf_entry e;
 
-	if (run && m->q.kind == SURVEY_REPLACE && !PT_DEFECT(93)) {
-		if (!(s.va & run_mask(l)))
-			replace_run(op, m, pt, l, s.va);
-		return;
-	}
 	/* All of a run that is replaced goes at once, not entry by entry. */
 	if (pf_is_leaf(old, l) && pf_run(old, l)) {
 		break_run(op, pt, l, s.va);
@@ -241,7 +246,7 @@ static void map_slot(struct pt_op *op, struct mapping *m, struct ptdesc *pt, uns
 		map_range(op, m, desc_at(op->memory, pf_table_pa(old, l)), l - 1, s, false);
 		return;
 	}
-	e = make_entry(op, m, l, s, run);
+	e = make_entry(op, m, l, s, run_fits(op, m, pt, l, s.va, r));
 	if (old == pf_empty(l)) {
 		put(op, entry, e);
 		pt->used++;
@@ -265,7 +270,8 @@ static void map_range(struct pt_op *op, struct mapping *m, struct ptdesc *pt, un
 		return;
 	}
 	for_each_slot (l, r, s)
-		map_slot(op, m, pt, l, s, r);
+		if (!map_in_run(op, m, pt, l, s.va, r))
+			map_slot(op, m, pt, l, s, r);
 }
 
 /* Makes the tables of a range down to a level. */

@@ -153,6 +153,7 @@ static inline struct pt_range next_new(const struct pt_space *space, struct pt_r
 static __attribute__((noinline)) int map_pieces(struct pt_space *space, struct pt_range r,
     const struct pt_map_source *source, pt_attr attr, uint32_t flags)
 {
+	note_global(space, attr.flags & PT_GLOBAL);
 	if (PT_DEFECT(50)) /* what was done before a failure stays */
 		flags |= PT_PIECEWISE;
 	for (;;) {
@@ -179,10 +180,10 @@ int pt_map(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr at
 		err = check_pa(space, pa, size);
 	if (err)
 		return err;
+	if (__builtin_expect(flags & PT_PIECEWISE || PT_DEFECT(50), 0))
+		return map_pieces(space, r, &source, attr, flags);
 	note_global(space, attr.flags & PT_GLOBAL);
-	if (__builtin_expect(!(flags & PT_PIECEWISE) && !PT_DEFECT(50), 1))
-		return space->format->ops->map(space, r, &source, attr, flags);
-	return map_pieces(space, r, &source, attr, flags);
+	return space->format->ops->map(space, r, &source, attr, flags);
 }
 
 int pt_map_replace(struct pt_space *space, pt_va va, uint64_t size, pt_pa pa, pt_attr attr,
@@ -232,8 +233,6 @@ int pt_map_list(struct pt_space *space, pt_va va, const pt_pa *pas, size_t count
 	for (size_t i = 0; i < count; i++)
 		all |= pas[i].v;
 	err = check_pa(space, pt_make_pa(all), 1);
-	if (!err)
-		note_global(space, attr.flags & PT_GLOBAL);
 	return err ? err : map_pieces(space, r, &source, attr, flags | PT_SMALL);
 }
 

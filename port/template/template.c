@@ -47,17 +47,24 @@ static void cpu_unpin(void *ctx, bool irq)
 	(void)irq;
 }
 
-/* 5. Read sections, if you have no RCU. Either a grace period sees the section, or the section what
- * was unlinked before the period: that is what the fence is for. */
+/*
+ * 5. Read sections, if you have no RCU. Either a grace period sees the section, or the section what
+ * was unlinked before the period: that is what the fence is for. A handler that reads may come
+ * anywhere in here: what it leaves is a section that has begun, or none.
+ */
 static void section_enter(void *ctx)
 {
 	struct template *t = ctx;
 	struct template_cpu_state *me = &t->cpus[template_cpu()];
 
-	if (me->nested++)
+	PT_STORE(&me->nested, me->nested + 1, RELAXED);
+	PT_COMPILER_FENCE();
+	if (me->seen)
 		return;
-	PT_STORE(&me->section, PT_LOAD(&t->epoch, RELAXED), RELAXED);
+	if (!me->section)
+		PT_STORE(&me->section, PT_LOAD(&t->epoch, RELAXED), RELAXED);
 	PT_FENCE(SEQ_CST);
+	me->seen = true;
 }
 
 static void section_exit(void *ctx)
@@ -65,8 +72,13 @@ static void section_exit(void *ctx)
 	struct template *t = ctx;
 	struct template_cpu_state *me = &t->cpus[template_cpu()];
 
-	if (!--me->nested)
-		PT_STORE(&me->section, 0, RELEASE);
+	PT_STORE(&me->nested, me->nested - 1, RELAXED);
+	PT_COMPILER_FENCE();
+	if (me->nested)
+		return;
+	me->seen = false;
+	PT_COMPILER_FENCE();
+	PT_STORE(&me->section, 0, RELEASE);
 }
 
 /* 32 bits, also where nothing wider can be stored at once; 0 is no epoch. */
@@ -195,12 +207,22 @@ static struct pt_port port_of(struct template *t)
 	return port;
 }
 
-/* 2. Frames that hold something, or nothing, are nobody's. */
+/* 2. Frames that hold something, or nothing, are nobody's: those of each section on its own. */
 static int keep(struct template *t, uint64_t base, uint64_t size)
 {
 	unsigned shift = t->map->format->page_shift;
+	int error = 0;
 
-	return size ? pt_boot_keep(t->memory, base >> shift, size >> shift) : 0;
+	while (size && !error) {
+		uint64_t here = SECTION_BYTES - base % SECTION_BYTES;
+
+		if (here > size)
+			here = size;
+		error = pt_boot_keep(t->memory, base >> shift, here >> shift);
+		base += here;
+		size -= here;
+	}
+	return error;
 }
 
 /* 2. Sections begin at multiples of their size: the first may begin before the RAM does. */

@@ -57,8 +57,9 @@ struct template_map {
 /* What others look at, each CPU's in a line of its own. */
 struct template_cpu_state {
 	uint32_t section; /* epoch that its read section began in; 0: it is in none */
-	uint32_t nested;
-	uint32_t asked; /* it is to flush what the request says, or is at it; 0: done */
+	uint32_t nested;  /* sections, one in the other */
+	bool seen;        /* the section is, by whoever starts a grace period from now on */
+	uint32_t asked;   /* it is to flush what the request says, or is at it; 0: done */
 	uint32_t up;
 } __attribute__((aligned(64)));
 

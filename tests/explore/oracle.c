@@ -123,35 +123,6 @@ const char *oracle_learn(const struct call *calls, unsigned count, bool partial)
 	return learn_from(calls, &none, partial);
 }
 
-/* What each page of a walk says was so before the others or after them. */
-static bool pages_seen(const struct call *call, unsigned n)
-{
-	for (unsigned page = 0; page < WORLD_PAGES; page++) {
-		bool found = false;
-
-		for (unsigned i = 0; i < order_count; i++)
-			found |= orders[i].call[n].op &&
-				 orders[i].call[n].page_out[page] == call->page_out[page];
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-static bool same_answer(const struct call *call, const struct order *order, unsigned n)
-{
-	switch (call->op->promise) {
-	case PROMISE_STEPS:
-	case PROMISE_POINT:
-		return call->err == order->call[n].err && call->out == order->call[n].out;
-	case PROMISE_PAGES:
-		return call->err == order->call[n].err && pages_seen(call, n);
-	case PROMISE_NONE:
-		break;
-	}
-	return call->err == order->call[n].err;
-}
-
 /* No step comes in the order after one of a call that began when its own had ended. */
 static bool in_time(const struct call *calls, const struct order *order)
 {
@@ -160,6 +131,37 @@ static bool in_time(const struct call *calls, const struct order *order)
 			if (calls[order->nth[k]].ended < calls[order->nth[i]].began)
 				return false;
 	return true;
+}
+
+/* What each page of a walk says was so before the others or after them, as time allows. */
+static bool pages_seen(const struct call *calls, unsigned n)
+{
+	for (unsigned page = 0; page < WORLD_PAGES; page++) {
+		bool found = false;
+
+		for (unsigned i = 0; i < order_count; i++)
+			found |= orders[i].call[n].op && in_time(calls, &orders[i]) &&
+				 orders[i].call[n].page_out[page] == calls[n].page_out[page];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool same_answer(const struct call *calls, const struct order *order, unsigned n)
+{
+	const struct call *call = &calls[n];
+
+	switch (call->op->promise) {
+	case PROMISE_STEPS:
+	case PROMISE_POINT:
+		return call->err == order->call[n].err && call->out == order->call[n].out;
+	case PROMISE_PAGES:
+		return call->err == order->call[n].err && pages_seen(calls, n);
+	case PROMISE_NONE:
+		break;
+	}
+	return call->err == order->call[n].err;
 }
 
 static bool explains(const struct call *calls, const struct order *order, uint64_t picture)
@@ -172,7 +174,7 @@ static bool explains(const struct call *calls, const struct order *order, uint64
 		/* A call that found no memory has changed nothing. */
 		if (left_out != (calls[n].err == -PT_ENOMEM))
 			return false;
-		if (!left_out && !same_answer(&calls[n], order, n))
+		if (!left_out && !same_answer(calls, order, n))
 			return false;
 	}
 	return true;

@@ -70,6 +70,9 @@ static void test_adopted_space_is_like_others(void **state)
 	assert_int_equal(pt_memory_online(kit.memory), 0);
 	assert_int_equal(adopt(&kit, &space, tree.pa[3]), 0);
 	assert_int_equal(pt_check(&space, &report), 0);
+	for (unsigned l = 0; l < 4; l++)
+		assert_true(ptdesc_flags(ptdesc_from_pa(kit.memory, pt_make_pa(tree.pa[l]))) &
+			    PTDESC_KERNEL);
 	pt_space_stats(&space, &stats);
 	for (unsigned l = 0; l < 4; l++)
 		assert_int_equal(stats.tables[l], 1);

@@ -20,6 +20,7 @@
 #define RAM       UINT64_C(0x00800000) /* in the middle of a section */
 #define RAM_BYTES (UINT64_C(5) << 22)
 #define KEPT      UINT64_C(0x00c00000)
+#define ACROSS    UINT64_C(0x00fff000) /* two sections */
 #define DEVICE    UINT64_C(0x04000000)
 #define PAGE      UINT64_C(4096)
 
@@ -81,7 +82,8 @@ void template_stop(enum pt_stop code, const void *object)
 	abort();
 }
 
-static const struct template_range kept[] = {{RAM, PAGE}, {KEPT, 16 * PAGE}, {0, 0}};
+static const struct template_range kept[] = {{RAM, PAGE}, {KEPT, 16 * PAGE}, {ACROSS, 2 * PAGE},
+	{0, 0}};
 static const struct template_range devices[] = {{DEVICE, 2 * PAGE}, {0, 0}};
 
 static struct template_map map_of(const struct pt_format *format)
@@ -254,6 +256,16 @@ static void test_grace(void **state)
 	assert_false(grace_done(&t, cookie));
 	section_exit(&t);
 	assert_true(grace_done(&t, cookie));
+	/* A handler came when a section had begun that nobody could see yet; and leaves it seen. */
+	this_cpu = 1;
+	t.cpus[1].nested = 1;
+	section_enter(&t);
+	assert_false(grace_done(&t, grace_start(&t)));
+	section_exit(&t);
+	assert_false(grace_done(&t, grace_start(&t)));
+	section_exit(&t);
+	assert_true(grace_done(&t, grace_start(&t)));
+	this_cpu = 0;
 	close_template();
 }
 
