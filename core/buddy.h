@@ -54,12 +54,6 @@ static unsigned word_order(uintptr_t word)
 	return (unsigned)(word >> ORDER_AT & ORDER_MASK);
 }
 
-/* A block's without descriptor, which may be larger than any free one, and has no links. */
-static inline unsigned plain_order(uintptr_t word)
-{
-	return (unsigned)(word >> ORDER_AT) & 31u;
-}
-
 static uint32_t word_next(uintptr_t word)
 {
 	return (uint32_t)(word >> NEXT_AT & INDEX_MASK);

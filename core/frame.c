@@ -348,6 +348,12 @@ static inline void clear(struct pt_memory *memory, struct pt_page *page, pt_pfn 
 }
 
 #ifdef PT_HARDENED
+/* A block's without descriptor, which may be larger than any free one, and has no links. */
+static unsigned plain_order(uintptr_t word)
+{
+	return (unsigned)(word >> ORDER_AT) & 31u;
+}
+
 static uintptr_t word_at(const struct pt_memory *memory, pt_pfn pfn)
 {
 	const struct pt_page *page = pt_page_of(memory, pfn);
