@@ -8,12 +8,13 @@
 
 size_t pt_section_size(const struct pt_config *config)
 {
-	uint64_t words;
+	size_t words;
 
 	if (pt_memory_size(config) == 0)
 		return 0;
-	words = UINT64_C(1) << config->section_shift;
-	return sizeof(struct pt_section) + (size_t)words * sizeof(struct pt_page);
+	words = ((size_t)1 << config->section_shift) * sizeof(struct pt_page);
+	return (sizeof(struct pt_section) + words + PT_CACHE_LINE - 1) &
+	       ~(size_t)(PT_CACHE_LINE - 1);
 }
 
 static int section_check(const struct pt_memory *memory, pt_pfn first, uint64_t frames,

@@ -157,7 +157,7 @@ static bool layout(struct layout *at, const struct pt_config *core)
 	arena_size = core->max_pfn << core->page_shift;
 	at->memory = 0;
 	at->words = (memory_size + 63) & ~UINT64_C(63);
-	at->section_size = (pt_section_size(core) + 63) & ~UINT64_C(63);
+	at->section_size = pt_section_size(core);
 	at->sections = ((core->max_pfn - 1) >> core->section_shift) + 1;
 	at->arena = at->words + at->sections * at->section_size + sizeof(struct pt_hosted);
 	at->arena = (at->arena + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);

@@ -189,6 +189,14 @@ def usage():
     done = run("--help")
     check("boot --help has examples and machines",
           "" if "Examples:" in done.stdout and "Sv57" in done.stdout else done)
+    with tempfile.NamedTemporaryFile() as header:
+        trace = (ROOT / "tests/traces/shell.ptt").read_bytes()
+        stored = int.from_bytes(trace[24:28], "little")
+        header.write(trace[:12 + 20 + stored])
+        header.flush()
+        done = run("i386", header.name)
+    check("boot of a trace that is only a header: 3, and what to do",
+          "" if done.returncode == 3 and "record it for longer" in done.stderr else done)
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([BOOT, "--help"], stdout=full, stderr=subprocess.PIPE, text=True,
                               check=False)

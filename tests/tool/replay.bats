@@ -169,3 +169,11 @@ live()
 	live refuse scan "$PTDESC" record
 	is false "$(field trace pagemap_scan)"
 }
+
+@test "a trace without a checkpoint: nothing is called equal, exit 3" {
+	header=$BATS_TEST_TMPDIR/header.ptt
+	head -c $((12 + 20 + $(od -An -tu4 -j24 -N4 "$trace"))) "$trace" >"$header"
+	run -3 --separate-stderr "$PTDESC" replay "$header"
+	[[ $output == *"nothing to compare with"* && $output != *"same number"* ]]
+	[[ $stderr == *"record it for longer"* ]]
+}

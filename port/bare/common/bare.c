@@ -14,9 +14,8 @@ void *memset(void *to, int byte, size_t size);
 /* What others look at, each CPU's in a line of its own. */
 struct cpu {
 	uint32_t section; /* epoch that its read section began in; 0: it is in none */
-	uint32_t nested;  /* sections, one in the other */
-	bool seen;        /* the section is, by whoever starts a grace period from now on */
-	uint32_t asked;   /* it must flush what the request says */
+	uint32_t nested;
+	uint32_t asked; /* it must flush what the request says */
 	uint32_t up;
 } __attribute__((aligned(64)));
 
@@ -54,20 +53,17 @@ static void cpu_unpin(void *ctx, bool irq)
 	(void)irq;
 }
 
+/* No handler here calls the library; where one does, see port/template. */
 static void section_enter(void *ctx)
 {
 	struct cpu *me = &cpus[machine_cpu()];
 
 	(void)ctx;
-	/* Either a grace period sees the section, or the section what was unlinked before it. */
-	PT_STORE(&me->nested, me->nested + 1, RELAXED);
-	PT_COMPILER_FENCE();
-	if (me->seen)
+	if (me->nested++)
 		return;
-	if (!me->section)
-		PT_STORE(&me->section, PT_LOAD(&epoch, RELAXED), RELAXED);
+	PT_STORE(&me->section, PT_LOAD(&epoch, RELAXED), RELAXED);
+	/* Either a grace period sees the section, or the section what was unlinked before it. */
 	PT_FENCE(SEQ_CST);
-	me->seen = true;
 }
 
 static void section_exit(void *ctx)
@@ -75,13 +71,8 @@ static void section_exit(void *ctx)
 	struct cpu *me = &cpus[machine_cpu()];
 
 	(void)ctx;
-	PT_STORE(&me->nested, me->nested - 1, RELAXED);
-	PT_COMPILER_FENCE();
-	if (me->nested)
-		return;
-	me->seen = false;
-	PT_COMPILER_FENCE();
-	PT_STORE(&me->section, 0, RELEASE);
+	if (!--me->nested)
+		PT_STORE(&me->section, 0, RELEASE);
 }
 
 static void *phys_to_virt(void *ctx, pt_pa pa)
