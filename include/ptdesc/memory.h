@@ -86,8 +86,8 @@ void pt_memory_stats(const struct pt_memory *memory, struct pt_memory_stats *sta
 uint64_t pt_node_table_frames(const struct pt_memory *memory, unsigned node);
 
 /*
- * Bytes of words that pt_section_add wants for a section, a multiple of 64, so that those of several
- * may lie side by side; 0 when the config is invalid.
+ * Bytes of words that pt_section_add wants for a section, a multiple of 64, so that those of
+ * several may lie side by side; 0 when the config is invalid.
  */
 size_t pt_section_size(const struct pt_config *config);
 
