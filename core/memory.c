@@ -339,8 +339,7 @@ int pt_memory_destroy(struct pt_memory *memory, struct pt_leaks *leaks)
 
 	if (!memory)
 		return -PT_EINVAL;
-	for (unsigned n = 0; n < memory->config.cpus; n++)
-		(void)pt_reclaim_drain(memory, &memory->cpus[n]);
+	(void)pt_reclaim_poll(memory, true);
 	for (unsigned n = 0; n < memory->config.cpus; n++)
 		(void)pt_magazines_drain(memory, &memory->cpus[n]);
 	(void)pt_slab_shrink_all(memory);

@@ -90,7 +90,10 @@ struct pt_batch {
 #define PT_BATCH_OF(magazine) ((magazine) / 2 > PT_BATCH_TABLES ? (magazine) / 2 : PT_BATCH_TABLES)
 #endif
 
-/* What belongs to one CPU: touched only by whoever is pinned to it. Cache-line aligned. */
+/*
+ * What belongs to one CPU: touched only by whoever is pinned to it, but for the tables that it
+ * deferred: others take those when they have no memory. Cache-line aligned.
+ */
 struct pt_cpu {
 	struct pt_frame_magazine frames[PT_MAGAZINE_ORDERS];
 	struct pt_table_magazine *tables;    /* config.classes of them */
@@ -98,6 +101,7 @@ struct pt_cpu {
 	struct pt_batch waiting[PT_BATCHES]; /* ring, oldest at waiting_first */
 	uint32_t waiting_first;
 	uint32_t waiting_count;
+	uint32_t batches_lock;  /* guards filling and waiting; whoever takes it is pinned */
 	uint32_t pressure_seen; /* pt_memory.pressure when this CPU last drained its magazines */
 	uint32_t node;          /* constant: the node whose memory is nearest */
 	uint32_t batch;         /* constant: tables in a batch */
@@ -309,7 +313,8 @@ static inline void pt_state_move(const struct pt_memory *memory, struct ptdesc *
 
 /*
  * Drives this CPU's deferred tables on: frees the batches whose grace period is over; with wait set
- * waits for all of them. Called outside sections, with no lock. Returns tables freed.
+ * waits for one that starts now, and frees what any CPU had deferred before. Called outside
+ * sections, with no lock. Returns tables freed.
  */
 uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait);
 
@@ -360,7 +365,8 @@ static inline void pt_unpin(const struct pt_memory *memory)
 /* Has this CPU batches that may be over, or enough for the next one. Pinned. */
 static inline bool pt_reclaim_due(const struct pt_cpu *cpu)
 {
-	return cpu->waiting_count || cpu->filling.count >= cpu->batch;
+	return PT_LOAD(&cpu->waiting_count, RELAXED) ||
+	       PT_LOAD(&cpu->filling.count, RELAXED) >= cpu->batch;
 }
 
 /* What every operation ends with: pt_reclaim_poll where there is something to do. */
@@ -387,7 +393,6 @@ PT_MUST_CHECK int pt_slab_online(struct pt_memory *memory);   /* at init: alloca
 PT_MUST_CHECK int pt_tables_online(struct pt_memory *memory); /* after the slab; repeatable */
 uint64_t pt_slab_shrink_all(struct pt_memory *memory); /* all caches' empty slabs; may sleep */
 uint64_t pt_slab_objects(struct pt_memory *memory);    /* in use, descriptors excluded */
-uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu); /* waits for grace */
 
 /*
  * Gives a boot table its descriptor: reserved, private, counted on its node; its used count is

@@ -2,11 +2,27 @@
 /*
  * Tables on their way out. Each CPU chains what it defers through the descriptors, so that freeing
  * never allocates (D2, L4); pt_cpu.batch of them are a batch, whose grace period is started,
- * asked for and waited for outside sections and locks.
+ * asked for and waited for outside sections and locks. Whoever waits takes those of all CPUs: a CPU
+ * that is idle, or whose thread has ended, drives nothing on.
  */
 #include "core/defects.h"
 #include "core/lock.h"
 #include "core/table.h"
+
+/* This CPU, pinned, with its batches locked. */
+static struct pt_cpu *batches_lock(struct pt_memory *memory)
+{
+	struct pt_cpu *cpu = pt_pin(memory);
+
+	port_lock(&memory->port, &cpu->batches_lock);
+	return cpu;
+}
+
+static void batches_unlock(struct pt_memory *memory, struct pt_cpu *cpu)
+{
+	port_unlock(&memory->port, &cpu->batches_lock);
+	pt_unpin(memory);
+}
 
 static void batch_add(const struct pt_memory *memory, struct pt_batch *batch, struct ptdesc *pt)
 {
@@ -54,8 +70,9 @@ void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt
 	pt_table_charge(memory, cpu, pt, owner, -1);
 	if (pt_table_is_fragment(pt))
 		pt_frag_pending(memory, pt, true);
+	port_lock(&memory->port, &cpu->batches_lock);
 	batch_add(memory, &cpu->filling, pt);
-	pt_unpin(memory);
+	batches_unlock(memory, cpu);
 }
 
 /* Frees a batch whose grace period is over. No lock is held across the frees (D40). */
@@ -116,41 +133,42 @@ static void batch_wait(struct pt_cpu *cpu, struct pt_batch *batch)
 static void filling_start(struct pt_memory *memory)
 {
 	struct pt_batch batch = {.first = NULL};
-	struct pt_cpu *cpu = pt_pin(memory);
+	struct pt_cpu *cpu = batches_lock(memory);
 
 	if (cpu->filling.count >= cpu->batch && cpu->waiting_count < PT_BATCHES)
 		batch_join(&batch, &cpu->filling);
-	pt_unpin(memory);
+	batches_unlock(memory, cpu);
 	if (!batch.first)
 		return;
 	batch.cookie = grace_start(memory);
 	/* Perhaps another CPU by now: any will do. */
-	batch_wait(pt_pin(memory), &batch);
-	pt_unpin(memory);
+	cpu = batches_lock(memory);
+	batch_wait(cpu, &batch);
+	batches_unlock(memory, cpu);
 }
 
 /* This CPU's oldest batch's cookie; false: there is none. */
 static bool oldest_cookie(struct pt_memory *memory, uint64_t *cookie)
 {
-	struct pt_cpu *cpu = pt_pin(memory);
+	struct pt_cpu *cpu = batches_lock(memory);
 	bool any = cpu->waiting_count != 0;
 
 	*cookie = oldest(cpu)->cookie;
-	pt_unpin(memory);
+	batches_unlock(memory, cpu);
 	return any;
 }
 
 /* Takes this CPU's oldest batch, if it still is the one with that cookie. */
 static void oldest_take(struct pt_memory *memory, uint64_t cookie, struct pt_batch *batch)
 {
-	struct pt_cpu *cpu = pt_pin(memory);
+	struct pt_cpu *cpu = batches_lock(memory);
 
 	if (cpu->waiting_count && oldest(cpu)->cookie == cookie) {
 		batch_join(batch, oldest(cpu));
 		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
 		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
 	}
-	pt_unpin(memory);
+	batches_unlock(memory, cpu);
 }
 
 /* Frees this CPU's batches whose grace period is over. */
@@ -164,56 +182,47 @@ static uint64_t batches_poll(struct pt_memory *memory)
 
 		if (!memory->port.grace_done(memory->port.ctx, cookie) && !PT_DEFECT(63))
 			break;
-		/* Perhaps on another CPU by now, which has another batch, or none. */
+		/* Perhaps on another CPU by now, or somebody took it who waits. */
 		oldest_take(memory, cookie, &batch);
 		tables += batch_free(memory, &batch);
 	}
 	return tables;
 }
 
-/* Takes all that a CPU has deferred; pinned to it, or alone. */
-static struct pt_batch take_all(struct pt_cpu *cpu)
+/* Takes all that a CPU has deferred, to the end of batch. */
+static void take_all(struct pt_memory *memory, struct pt_cpu *cpu, struct pt_batch *batch)
 {
-	struct pt_batch all = {.first = NULL};
-
+	(void)pt_pin(memory);
+	port_lock(&memory->port, &cpu->batches_lock);
 	while (cpu->waiting_count) {
-		batch_join(&all, oldest(cpu));
+		batch_join(batch, oldest(cpu));
 		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
 		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
 	}
-	batch_join(&all, &cpu->filling);
-	return all;
+	batch_join(batch, &cpu->filling);
+	batches_unlock(memory, cpu);
 }
 
-static uint64_t wait_and_free(struct pt_memory *memory, const struct pt_batch *batch)
+/* Also when there is nothing to take: another may be about to free it when this is over. */
+static uint64_t wait_and_free(struct pt_memory *memory)
 {
-	if (!batch->first)
-		return 0;
+	struct pt_batch all = {.first = NULL};
+
+	for (unsigned n = 0; n < memory->config.cpus; n++)
+		take_all(memory, &memory->cpus[n], &all);
 	pt_grace_wait(memory);
-	return batch_free(memory, batch);
-}
-
-uint64_t pt_reclaim_drain(struct pt_memory *memory, struct pt_cpu *cpu)
-{
-	struct pt_batch all = take_all(cpu);
-
-	return wait_and_free(memory, &all);
+	return batch_free(memory, &all);
 }
 
 uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait)
 {
-	struct pt_batch all = {.first = NULL};
-	struct pt_cpu *cpu;
 	bool due;
 
 	pt_lock_none(memory, PT_STOP_WAIT_LOCKED);
-	cpu = pt_pin(memory);
-	due = pt_reclaim_due(cpu);
 	if (wait)
-		all = take_all(cpu);
+		return wait_and_free(memory);
+	due = pt_reclaim_due(pt_pin(memory));
 	pt_unpin(memory);
-	if (wait)
-		return wait_and_free(memory, &all);
 	if (__builtin_expect(!due, 1))
 		return 0;
 	filling_start(memory);

@@ -75,8 +75,9 @@ PT_MUST_CHECK int pt_memory_online(struct pt_memory *memory);
 PT_MUST_CHECK int pt_memory_destroy(struct pt_memory *memory, struct pt_leaks *leaks);
 
 /*
- * Gives kept-back memory back: this CPU's magazines and every cache's empty slabs at once; the
- * other CPUs drain theirs at their next allocation or free. May sleep. Returns frames freed now.
+ * Gives kept-back memory back: all tables that wait for a grace period, this CPU's magazines and
+ * every cache's empty slabs at once; the other CPUs drain their magazines at their next allocation
+ * or free. May sleep. Returns frames freed now.
  */
 uint64_t pt_memory_shrink(struct pt_memory *memory);
 

@@ -183,8 +183,9 @@ void pagetable_free(struct pt_memory *memory, struct ptdesc *pt, struct pt_accou
 /*
  * Frees an unlinked, flushed table once a grace period is over; allocates nothing, takes no lock of
  * a table. Uncharges owner now; the destructor runs after the grace period. Tables wait on the CPU
- * that deferred them, until operations on spaces there, pt_memory_shrink or pt_memory_destroy drive
- * them on. Stops as pagetable_free does. What Linux calls pte_free_defer (D2, L4).
+ * that deferred them, until operations on spaces there drive them on; or, on whichever CPU,
+ * pt_memory_shrink, pt_memory_destroy or a call with PT_MAY_SLEEP that finds no memory. Stops as
+ * pagetable_free does. What Linux calls pte_free_defer (D2, L4).
  */
 void pagetable_free_defer(struct pt_memory *memory, struct ptdesc *pt, struct pt_account *owner);
 
