@@ -424,8 +424,7 @@ static bool servable(const struct pt_memory *memory, uint32_t flags, unsigned or
 {
 	if (PT_LOAD(&memory->stage, RELAXED) != PT_STAGE_ONLINE || flags & ~(uint32_t)PT_THIS_NODE)
 		return false;
-	return order <= PT_MAX_ORDER &&
-	       (memory->port.frame_alloc || order <= memory->config.section_shift);
+	return order <= pt_largest_order(memory);
 }
 
 /* A request for the memory nearest to a CPU. */

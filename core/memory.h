@@ -245,6 +245,16 @@ static inline struct pt_page *pt_page_of(const struct pt_memory *memory, pt_pfn 
 	return section ? &section->words[pt_section_index(memory, pfn)] : NULL;
 }
 
+/*
+ * The largest order of frames: their words lie in one section, unless they are the embedder's own.
+ */
+static inline unsigned pt_largest_order(const struct pt_memory *memory)
+{
+	unsigned section = memory->config.section_shift;
+
+	return memory->port.memdesc_slot || section > PT_MAX_ORDER ? PT_MAX_ORDER : section;
+}
+
 /* The node of a frame; 0 where nobody says. */
 unsigned pt_node_of(const struct pt_memory *memory, pt_pfn pfn);
 

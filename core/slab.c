@@ -343,7 +343,7 @@ static bool cache_valid(size_t size, size_t align, uint32_t flags)
 /* Finds the smallest slab that holds enough objects; false: not even a section does. */
 static bool cache_shape(struct pt_cache *cache, const struct pt_memory *memory, size_t size)
 {
-	unsigned most = memory->port.frame_alloc ? PT_MAX_ORDER : memory->config.section_shift;
+	unsigned most = pt_largest_order(memory);
 	uint64_t bytes = UINT64_C(1) << memory->config.page_shift;
 	uint64_t wanted = (uint64_t)LEAST_OBJECTS * size;
 	uint64_t described = (uint64_t)slab_bits(memory) * size;

@@ -14,7 +14,7 @@
 
 struct pt_memory;
 
-/* Largest order that frame allocation serves, section size permitting. */
+/* Largest order that frame allocation serves; without memdesc_slot no larger than a section. */
 #define PT_MAX_ORDER 18u
 
 PT_BEGIN_DECLS

@@ -150,6 +150,15 @@ static void test_own_frames_in_a_section(void **state)
 	assert_ptr_equal(pt_desc_linked(kit.memory, pfn << 12, 12, true), descriptor);
 	assert_int_equal(pt_section_remove(kit.memory, OWN_FIRST & ~UINT64_C(1023)), -PT_EBUSY);
 	memdesc_free_pages(kit.memory, pfn, 1);
+	/* More frames than a section has words for: the source is not asked. */
+	own_frames.node = 7;
+	assert_int_equal(memdesc_alloc_pages(kit.memory, 0, config.section_shift + 1,
+			     memdesc_create(descriptor, 8)),
+	    PT_NO_PFN);
+	assert_int_equal(own_frames.node, 7);
+	assert_int_equal(memdesc_alloc_pages(kit.memory, 0, config.section_shift, memdesc_none()),
+	    PT_NO_PFN);
+	assert_int_equal(own_frames.node, -1);
 	assert_int_equal(pt_section_remove(kit.memory, OWN_FIRST & ~UINT64_C(1023)), 0);
 	free(words);
 	kit_close(&kit);
