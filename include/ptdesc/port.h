@@ -11,10 +11,10 @@
  *   call             called by                      holding      may it sleep
  *   cpu_pin/unpin    allocation and free            nothing+     no
  *   cpu_node         pt_memory_init                 nothing      yes
- *   section_*        every operation on a space     nothing      no
+ *   section_*        operations on spaces, queries  a node's++   no
  *   phys_to_virt     everything                     anything     no
  *   virt_to_phys     the by-address forms, slab     anything     no
- *   wait_while       a contended lock               table locks  no, but answers flush requests
+ *   wait_while       a contended lock               any+++       no, but answers flush requests
  *   grace_start      end of an operation            nothing      no
  *   grace_done       end of an operation            nothing      no
  *   grace_wait       before -PT_ENOMEM, shrink      nothing      yes: PT_MAY_SLEEP calls only
@@ -25,9 +25,16 @@
  *   memdesc_slot     everything                     anything     no
  *   stop             hardened builds, on a bug      anything     does not return
  *
- * (+ hardened builds pin to note who holds a lock, and a CPU may not change while it holds one.
  * "nothing" means none of the library's locks; pinning, frame_* and table_event may happen in a
- * read section.) Which call of the library may be made where:
+ * read section.
+ *   +    Sections coming and going pin under the memory's own lock, and hardened builds under
+ *        tables' locks, to note who holds them: a CPU may not change while it holds one.
+ *   ++   Frames below a limit are searched in a section, under the lock of a node.
+ *   +++  The locks of the allocator are held and waited for pinned. Those of tables, of the list of
+ *        roots and of the memory (sections, classes, ids) are not: who holds one may be preempted,
+ *        so where a waiter may be the reason for that, let the holder run here.
+ *
+ * Which call of the library may be made where:
  *
  *   in an interrupt handler   pt_page_memdesc; pt_translate and pt_table_level of a space that no
  *                             call is changing on the CPU interrupted: they wait for changes, and
