@@ -8,7 +8,9 @@
  * pt_check, pt_dump. A cursor and a gather are one call's at a time. Calls that
  * change a space, single or range, are linearizable with one another. One pt_translate is
  * linearizable with every writer; a pt_walk is a sequence of translates. Dirty is never lost but
- * may spread over a split leaf. TLB effects hold when all overlapping calls have returned.
+ * may spread over a split leaf. TLB effects hold when all overlapping calls have returned. Where an
+ * MMU needs a barrier before it sees entries that became valid, or may have noted that there were
+ * none, that is the caller's (docs/porting.md, 7).
  * -PT_ENOMEM means that the allocator was empty at some moment, and nothing changed; before it is
  * returned a call with PT_MAY_SLEEP hands over what it has gathered, waits one grace period and
  * tries again. A call that would need more than 2^24 tables of a level at once gets it at once.

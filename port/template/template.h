@@ -21,7 +21,10 @@ unsigned template_cpu(void);
 /* 6. Told that this CPU waits in a loop. */
 void template_relax(void);
 
-/* 7. Makes template_answer run on another CPU, soon, even if that one has to wait for a lock. */
+/*
+ * 7. Makes template_answer run on another CPU, soon, even if that one has to wait for a lock. What
+ * was stored before is there by then: a device's register may want a barrier first.
+ */
 void template_interrupt(unsigned cpu);
 
 /* 7. The leaf of one page leaves the TLBs of this CPU. */

@@ -140,7 +140,7 @@ void machine_interrupt(unsigned cpu)
 
 void machine_set_kernel_root(const struct pt_root *root)
 {
-	__asm__ volatile("msr ttbr1_el1, %0; isb; tlbi vmalle1; dsb nsh; isb"
+	__asm__ volatile("dsb ishst; msr ttbr1_el1, %0; isb; tlbi vmalle1; dsb nsh; isb"
 	    :
 	    : "r"(root->value)
 	    : "memory");
@@ -148,7 +148,7 @@ void machine_set_kernel_root(const struct pt_root *root)
 
 void machine_set_root(const struct pt_root *root)
 {
-	__asm__ volatile("msr ttbr0_el1, %0; isb; tlbi vmalle1; dsb nsh; isb"
+	__asm__ volatile("dsb ishst; msr ttbr0_el1, %0; isb; tlbi vmalle1; dsb nsh; isb"
 	    :
 	    : "r"(root->value)
 	    : "memory");
@@ -269,6 +269,8 @@ void machine_try(struct machine_try *t)
 	struct cpu *me = &cpus[machine_cpu()];
 	uint64_t spsr = t->user ? SPSR_EL0 : SPSR_EL1;
 
+	/* Entries that were made valid are seen by the walk. */
+	__asm__ volatile("dsb ishst; isb" : : : "memory");
 	me->trying = t;
 	machine_enter(t->pc, t->va, t->value, spsr | (me->pan ? SPSR_PAN : 0), &me->sp);
 }

@@ -130,6 +130,8 @@ void machine_relax(void)
 
 void machine_interrupt(unsigned cpu)
 {
+	/* What the other is to find comes before what the device is told. */
+	__asm__ volatile("fence w, o" : : : "memory");
 	*(volatile uint32_t *)bare_at(CLINT + 4 * cpu) = 1;
 }
 

@@ -17,6 +17,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 #define LAPIC_SPURIOUS 0xf0
 #define LAPIC_ICR_LOW  0x300
 #define LAPIC_ICR_HIGH 0x310
+#define ICR_PENDING    0x1000u /* the one before has not been sent */
 
 #define MSR_PAT   0x277
 #define MSR_PKRS  0x6e1
@@ -127,14 +128,21 @@ void machine_relax(void)
 	__asm__ volatile("pause" : : : "memory");
 }
 
+static void send(unsigned cpu, uint32_t what)
+{
+	while (*lapic(LAPIC_ICR_LOW) & ICR_PENDING)
+		machine_relax();
+	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
+	*lapic(LAPIC_ICR_LOW) = what;
+}
+
 void machine_interrupt(unsigned cpu)
 {
 	uintptr_t flags;
 
 	/* The two halves of the register are one thing to an interrupt handler too. */
 	__asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory");
-	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
-	*lapic(LAPIC_ICR_LOW) = INTERRUPT;
+	send(cpu, INTERRUPT);
 	__asm__ volatile("push %0; popf" : : "r"(flags) : "memory", "cc");
 }
 
@@ -237,12 +245,10 @@ void machine_start_cpu(unsigned cpu, void (*fn)(unsigned cpu))
 
 	others_start = fn;
 	memcpy(bare_at(TRAMPOLINE), trampoline, (size_t)(trampoline_end - trampoline));
-	*lapic(LAPIC_ICR_HIGH) = cpu << 24;
-	*lapic(LAPIC_ICR_LOW) = 0x4500;
+	send(cpu, 0x4500);
 	while (PT_LOAD(&up, ACQUIRE) == before) {
 		for (unsigned i = 0; i < 10000; i++)
 			machine_relax();
-		*lapic(LAPIC_ICR_HIGH) = cpu << 24;
-		*lapic(LAPIC_ICR_LOW) = 0x4600 | TRAMPOLINE >> 12;
+		send(cpu, 0x4600 | TRAMPOLINE >> 12);
 	}
 }
