@@ -105,6 +105,14 @@ static struct pt_batch *oldest(struct pt_cpu *cpu)
 	return &cpu->waiting[cpu->waiting_first];
 }
 
+/* Moves the oldest to the end of batch. */
+static void oldest_pop(struct pt_cpu *cpu, struct pt_batch *batch)
+{
+	batch_join(batch, oldest(cpu));
+	PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
+	PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
+}
+
 /*
  * Puts a batch with its cookie behind those that wait. Where others filled the ring since its grace
  * period was started it is to be deferred anew: which cookie is the later one, nobody can tell.
@@ -163,11 +171,8 @@ static void oldest_take(struct pt_memory *memory, uint64_t cookie, struct pt_bat
 {
 	struct pt_cpu *cpu = batches_lock(memory);
 
-	if (cpu->waiting_count && oldest(cpu)->cookie == cookie) {
-		batch_join(batch, oldest(cpu));
-		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
-		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
-	}
+	if (cpu->waiting_count && oldest(cpu)->cookie == cookie)
+		oldest_pop(cpu, batch);
 	batches_unlock(memory, cpu);
 }
 
@@ -194,11 +199,8 @@ static void take_all(struct pt_memory *memory, struct pt_cpu *cpu, struct pt_bat
 {
 	(void)pt_pin(memory);
 	port_lock(&memory->port, &cpu->batches_lock);
-	while (cpu->waiting_count) {
-		batch_join(batch, oldest(cpu));
-		PT_STORE(&cpu->waiting_first, (cpu->waiting_first + 1) % PT_BATCHES, RELAXED);
-		PT_STORE(&cpu->waiting_count, cpu->waiting_count - 1, RELAXED);
-	}
+	while (cpu->waiting_count)
+		oldest_pop(cpu, batch);
 	batch_join(batch, &cpu->filling);
 	batches_unlock(memory, cpu);
 }
