@@ -78,8 +78,10 @@ struct pt_batch {
 	uint32_t count;
 };
 
-/* Batches that may wait for their grace period at a time on one CPU. */
-#define PT_BATCHES      4u
+/* Batches that may wait for their grace period at a time on one CPU. The explorer takes 1. */
+#ifndef PT_BATCHES
+#define PT_BATCHES 4u
+#endif
 /*
  * Tables in a batch before its grace period is started: half of a magazine, so that they fit, but
  * no fewer than these. What a grace period costs the other CPUs is shared by so many. The explorer

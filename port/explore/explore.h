@@ -131,10 +131,14 @@ void explore_sync_flush(bool write);
 void explore_wait(bool (*ready)(const void *address, uint64_t value), const void *address,
     uint64_t value);
 
-/* The port, and the CPU that it says main is on. All it needs lies at the start of the block. */
+/*
+ * The port. All it needs lies at the start of the block. Each fiber has a CPU of its own, unless
+ * all are to share one, and main is on the CPU of the fiber that it names.
+ */
 struct pt_port explore_port(void);
 size_t explore_port_size(void);
-void explore_port_cpu(unsigned cpu);
+void explore_port_cpu(unsigned fiber);
+void explore_port_one_cpu(void);
 
 /* Physical memory: where it lies in the block. */
 uint64_t explore_port_pa(const void *address);

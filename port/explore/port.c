@@ -12,9 +12,12 @@ struct section {
 struct port_state {
 	struct section section[EXPLORE_FIBERS + 1];
 	uint32_t flush; /* read and written only so that schedules have a say in when one comes */
+	/* Is a fiber pinned to the CPU that all share. */
+	uint32_t pinned __attribute__((aligned(GRANULE)));
 };
 
 static unsigned main_cpu;
+static bool one_cpu; /* all fibers share */
 
 static struct port_state *state(void)
 {
@@ -26,9 +29,19 @@ size_t explore_port_size(void)
 	return sizeof(struct port_state);
 }
 
-void explore_port_cpu(unsigned cpu)
+static unsigned cpu_of(unsigned fiber)
 {
-	main_cpu = cpu;
+	return one_cpu && fiber != EXPLORE_MAIN ? 0 : fiber;
+}
+
+void explore_port_cpu(unsigned fiber)
+{
+	main_cpu = cpu_of(fiber);
+}
+
+void explore_port_one_cpu(void)
+{
+	one_cpu = true;
 }
 
 void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
@@ -36,19 +49,6 @@ void explore_port_arena(char *arena, size_t size, uint64_t first_pa)
 	explore.arena = block_offset(arena);
 	explore.arena_size = size;
 	explore.arena_pa = first_pa;
-}
-
-static unsigned cpu_pin(void *ctx, bool irq)
-{
-	(void)ctx;
-	(void)irq;
-	return explore_self() == EXPLORE_MAIN ? main_cpu : explore_self();
-}
-
-static void cpu_unpin(void *ctx, bool irq)
-{
-	(void)ctx;
-	(void)irq;
 }
 
 static void section_enter(void *ctx)
@@ -104,6 +104,43 @@ static void wait_while(void *ctx, const uint32_t *addr, uint32_t value)
 {
 	(void)ctx;
 	explore_wait(is_another, addr, value);
+}
+
+/* Of fibers that share a CPU one is pinned at a time: they take turns as with a lock. */
+static void pin(uint32_t *pinned)
+{
+	for (;;) {
+		explore_sync(pinned, true);
+		if (!*pinned)
+			break;
+		explore_wait(is_another, pinned, 1);
+	}
+	race_atomic(block_offset(pinned), sizeof(*pinned), ATOMIC_UPDATE, ORDER_ACQUIRE);
+	*pinned = 1;
+}
+
+static unsigned cpu_pin(void *ctx, bool irq)
+{
+	(void)ctx;
+	(void)irq;
+	if (explore_self() == EXPLORE_MAIN)
+		return main_cpu;
+	if (one_cpu)
+		pin(&state()->pinned);
+	return cpu_of(explore_self());
+}
+
+static void cpu_unpin(void *ctx, bool irq)
+{
+	uint32_t *pinned = &state()->pinned;
+
+	(void)ctx;
+	(void)irq;
+	if (!one_cpu || explore_self() == EXPLORE_MAIN)
+		return;
+	explore_sync(pinned, true);
+	race_atomic(block_offset(pinned), sizeof(*pinned), ATOMIC_STORE, ORDER_RELEASE);
+	*pinned = 0;
 }
 
 /* Sixteen bits for each fiber: the section it is in, with the top bit; else 0. */

@@ -82,7 +82,7 @@ void world_describe(const void *address, char *text, size_t size)
 		if (fiber <= EXPLORE_MAIN)
 			snprintf(text, size, "read section of fiber %zu", fiber);
 		else
-			snprintf(text, size, "flushes");
+			snprintf(text, size, fiber == EXPLORE_MAIN + 1 ? "flushes" : "the pin");
 		return;
 	}
 	for (unsigned i = 0; i < WORLD_OWN + EXPLORE_FIBERS; i++) {

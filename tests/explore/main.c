@@ -21,6 +21,8 @@ static const char examples[] =
     "  explore --scenario map/unmap/same --state page\n"
     "                                             one pair; also A/B/C/RELATION, and /other\n"
     "  explore --oom --bound 1                    every allocation fails in turn\n"
+    "  explore --one-cpu --format fake8 --state page\n"
+    "                                             all calls on one CPU: a pin is a lock there\n"
     "  explore --triples 10 --seed 7              10 random triples for each format and state\n"
     "  explore --fault 72 --scenario unmap/unmap/same --state page --format fake8\n"
     "                                             with row D72 of docs/defects.md put back\n"
@@ -42,6 +44,7 @@ static int plain;
 static int every;
 static int mmu;
 static int oom;
+static int one_cpu;
 static int triples;
 static int seed = 1;
 static int jobs = 2;
@@ -62,6 +65,7 @@ static const struct poptOption options[] = {
 	{"plain", 0, POPT_ARG_NONE, &plain, 0, "decide before plain accesses too", NULL},
 	{"every", 0, POPT_ARG_NONE, &every, 0, "also schedules that go on as others do", NULL},
 	{"oom", 0, POPT_ARG_NONE, &oom, 0, "every allocation fails in turn", NULL},
+	{"one-cpu", 0, POPT_ARG_NONE, &one_cpu, 0, "all calls on one CPU", NULL},
 	{"triples", 0, POPT_ARG_INT, &triples, 0, "random triples of calls, not pairs", "N"},
 	{"seed", 0, POPT_ARG_INT, &seed, 0, "of the triples; 1", "N"},
 	{"mmu", 0, POPT_ARG_NONE, &mmu, 0, "all pairs with simulated MMUs", NULL},
@@ -131,6 +135,8 @@ static void tell_failure(const struct scenario *s, enum world_state state, const
 	    world_state_name[state], name);
 	if (fault)
 		printf(" --fault %d", fault);
+	if (one_cpu)
+		printf(" --one-cpu");
 	if (f.nth)
 		printf(" --fail %llu%s", (unsigned long long)f.nth, f.for_ever ? "+" : "");
 	print_schedule();
@@ -331,6 +337,8 @@ static int run(poptContext ctx)
 		return 0;
 	}
 	pt_defect = (unsigned)fault;
+	if (one_cpu)
+		explore_port_one_cpu();
 	return schedule_text ? replay() : explore();
 }
 

@@ -70,7 +70,7 @@ static unsigned steps_in(const struct order *order, unsigned n)
 	return steps;
 }
 
-/* Each call is on its own CPU, as it is under a schedule: magazines are not the same everywhere. */
+/* Each call is where it is under a schedule: magazines are not the same on every CPU. */
 static const char *run_order(const struct call *calls, struct order *order)
 {
 	const char *wrong;
