@@ -36,12 +36,13 @@ no_end_is_missed()
 	[ "${some:-0}" -gt 0 ] && [ "$some" = "$all" ]
 }
 
-# finds NUMBER FORMAT STATE SCENARIO WHAT: with the fault, and not without; its schedule finds it.
+# finds NUMBER FORMAT STATE SCENARIO WHAT [OPTION]: with the fault, and not without; its schedule
+# finds it.
 finds()
 {
 	number=$1
 	what=$5
-	set -- --format "$2" --state "$3" --scenario "$4"
+	set -- --format "$2" --state "$3" --scenario "$4" ${6:+"$6"}
 	"$explorer" "$@" || return 1
 	found=$("$explorer" "$@" --fault "$number" | head -n 2)
 	echo "$found"
@@ -60,7 +61,7 @@ said()
 	return "$1"
 }
 
-# caught TITLE NUMBER FORMAT STATE SCENARIO WHAT: finds, counted.
+# caught TITLE NUMBER FORMAT STATE SCENARIO WHAT [OPTION]: finds, counted.
 caught()
 {
 	title=$1
@@ -83,7 +84,12 @@ faults_are_found()
 		case $number in
 		'#') continue ;;
 		esac
-		caught "D$number put back" "$number" "$format" "$state" "$scenario" "$what"
+		option=
+		case $what in
+		'--one-cpu '*) option=--one-cpu ;;
+		esac
+		caught "D$number put back" "$number" "$format" "$state" "$scenario" \
+			"${what#--one-cpu }" $option
 	done <"$root/tests/explore/faults.txt"
 	canaries_are_counted
 }
