@@ -142,9 +142,13 @@ static void fill_magazines(void)
 	explore_port_cpu(EXPLORE_MAIN);
 }
 
+#define HALF (WORLD_LEAF / 2)
+
 pt_pa world_pa(unsigned page)
 {
-	return pt_make_pa(UINT64_C(0x100000) + world_size(page));
+	bool swapped = world.swapped && page / WORLD_LEAF == 1;
+
+	return pt_make_pa(UINT64_C(0x100000) + world_size(swapped ? page ^ HALF : page));
 }
 
 static void map(unsigned page, unsigned pages, uint32_t flags)
@@ -159,6 +163,19 @@ static void map_places(unsigned pages, uint32_t flags)
 	map(0, pages, flags);
 	map(WORLD_LEAF, pages, flags);
 	map(world.disjoint, pages, flags);
+}
+
+/*
+ * The same, but the second table's frames are no run: a gather fills up before all is unmapped. The
+ * first table's are, so that it can be collapsed.
+ */
+static void map_swapped(void)
+{
+	world.swapped = true;
+	map(0, WORLD_LEAF, PT_SMALL);
+	map(WORLD_LEAF, HALF, PT_SMALL);
+	map(WORLD_LEAF + HALF, HALF, PT_SMALL);
+	map(world.disjoint, WORLD_LEAF, PT_SMALL);
 }
 
 static uint64_t all_pages(void)
@@ -189,7 +206,7 @@ static void make_state(enum world_state state)
 		break;
 	case WORLD_SHARED:
 	case WORLD_SOLE:
-		map_places(WORLD_LEAF, PT_SMALL);
+		map_swapped();
 		must(pt_copy(&space[1], space, world_va(0), all_pages(), PT_COW | PT_SHARE));
 		if (state == WORLD_SOLE)
 			must(pt_unmap(&space[1], world_va(0), all_pages(), 0, NULL));
@@ -255,6 +272,7 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 	world.kind = kind;
 	world.format = kind->format;
 	world.flavour = flavour;
+	world.swapped = false;
 	world.flags = kind->flags | (flavour & WORLD_KERNEL ? PT_SPACE_KERNEL : 0);
 	world.attr = pt_make_attr(PT_READ | PT_WRITE | PT_USER | seen);
 	world.disjoint = WORLD_LEAF << kind->format->bits[1];

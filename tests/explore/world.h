@@ -38,7 +38,7 @@ enum world_state {
 	WORLD_HUGE,       /* a leaf of level 1 in the place of each leaf table */
 	WORLD_HUGE_DIRTY, /* the same, accessed and dirty */
 	WORLD_HOLLOW,     /* tables of level 1 without anything below */
-	WORLD_SHARED,     /* full, and shared copy-on-write with space 1 */
+	WORLD_SHARED,     /* full, not of one run, and shared copy-on-write with space 1 */
 	WORLD_SOLE,       /* the same, but space 1 has left */
 	WORLD_TRULY,      /* tables of large leaves that space 1 has as well */
 	WORLD_STATES,
@@ -62,6 +62,7 @@ struct world {
 	const struct pt_format *format;
 	uint32_t flags; /* of the spaces */
 	unsigned flavour;
+	bool swapped; /* the halves of the second leaf table's frames are */
 	struct pt_memory *memory;
 	struct pt_space *space;                     /* in the block */
 	struct pt_cache *cache;                     /* of the embedder's objects */
