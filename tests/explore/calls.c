@@ -114,8 +114,8 @@ static void do_table_level(struct call *c)
 	unsigned level;
 
 	c->err = pt_table_level(c->space, world_va(c->page), &level);
-	if (!c->err && level >= world.format->levels)
-		c->err = -PT_EINVAL;
+	if (!c->err)
+		c->out = level;
 }
 
 static int see_piece(void *ctx, const struct pt_piece *piece)
@@ -344,7 +344,7 @@ static const struct operation operations[] = {
 	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},
 	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
 	{"follow", PROMISE_POINT, TAKES_PLACE, 0, do_follow},
-	{"table_level", PROMISE_NONE, TAKES_PLACE, 0, do_table_level},
+	{"table_level", PROMISE_BETWEEN, TAKES_PLACE, 0, do_table_level},
 	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
 	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
 	{"copy-share", PROMISE_POINT, TAKES_PLACE, 0, do_copy_share},

@@ -7,10 +7,11 @@
 
 /* What is promised of an operation's answer beside writers. */
 enum promise {
-	PROMISE_POINT, /* linearizable */
-	PROMISE_STEPS, /* pt_set_memory's: its steps are, one after the other (calls_steps.c) */
-	PROMISE_PAGES, /* a sequence of translates */
-	PROMISE_NONE,  /* a look at structure or counters */
+	PROMISE_POINT,   /* linearizable */
+	PROMISE_STEPS,   /* pt_set_memory's: its steps are, one after the other (calls_steps.c) */
+	PROMISE_PAGES,   /* a sequence of translates */
+	PROMISE_BETWEEN, /* a number between two that are: tables come and go one by one */
+	PROMISE_NONE,    /* a look at structure or counters */
 };
 
 struct call {

@@ -148,6 +148,23 @@ static bool pages_seen(const struct call *calls, unsigned n)
 	return true;
 }
 
+/* Some order that time allows says as much or less, and some as much or more. */
+static bool is_between(const struct call *calls, unsigned n)
+{
+	bool least = false;
+	bool most = false;
+
+	for (unsigned i = 0; i < order_count; i++) {
+		const struct order *order = &orders[i];
+
+		if (!order->call[n].op || !in_time(calls, order))
+			continue;
+		least |= order->call[n].out <= calls[n].out;
+		most |= order->call[n].out >= calls[n].out;
+	}
+	return least && most;
+}
+
 static bool same_answer(const struct call *calls, const struct order *order, unsigned n)
 {
 	const struct call *call = &calls[n];
@@ -158,6 +175,8 @@ static bool same_answer(const struct call *calls, const struct order *order, uns
 		return call->err == order->call[n].err && call->out == order->call[n].out;
 	case PROMISE_PAGES:
 		return call->err == order->call[n].err && pages_seen(calls, n);
+	case PROMISE_BETWEEN:
+		return call->err == order->call[n].err && is_between(calls, n);
 	case PROMISE_NONE:
 		break;
 	}

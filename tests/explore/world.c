@@ -46,11 +46,11 @@ static void *take(size_t size)
 	return at;
 }
 
-/* What a state is made of has to work. */
+/* What a state is made of has to work, and so has to look at one. */
 static void must(int err)
 {
 	if (err) {
-		fprintf(stderr, "a state cannot be made: %s\n", pt_strerror(err));
+		fprintf(stderr, "a state cannot be made or seen: %s\n", pt_strerror(err));
 		exit(2);
 	}
 }
@@ -295,27 +295,50 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 	mmu_learn();
 }
 
-static uint64_t page_picture(const struct pt_space *space, unsigned page)
+/* What a page maps, and which table says so: its level. */
+static uint64_t page_picture(const struct pt_space *space, unsigned page, unsigned *level)
 {
 	struct pt_translation t;
+	uint64_t sum;
 
-	if (!space->root || pt_translate(space, world_va(page), &t))
-		return 0;
+	must(pt_table_level(space, world_va(page), level));
+	sum = explore_mix(*level + 1);
+	if (pt_translate(space, world_va(page), &t))
+		return sum;
+	sum = explore_mix(sum + t.pa.v);
+	sum = explore_mix(sum + t.size * PT_MAX_LEVELS + t.level);
 	/* What MMUs make dirty may spread over a leaf that is split, and need not. */
-	return explore_mix(
-	    explore_mix(t.pa.v) + (t.attr.flags & ~(PT_ACCESSED | (mmu_on() ? PT_DIRTY : 0u))));
+	return explore_mix(sum + (t.attr.flags & ~(PT_ACCESSED | (mmu_on() ? PT_DIRTY : 0u))));
+}
+
+/* Of what a large leaf maps, or a hole of its size, the first page says all. */
+static uint64_t pages_picture(const struct pt_space *space, unsigned page, unsigned count)
+{
+	const unsigned end = page + count;
+	uint64_t sum = 0;
+	unsigned level;
+
+	while (page < end) {
+		sum = explore_mix(sum + page_picture(space, page, &level));
+		page |= (1u << (pt_format_shift(world.format, level) - WORLD_FRAME_SHIFT)) - 1;
+		page++;
+	}
+	return sum;
 }
 
 uint64_t world_picture(void)
 {
 	uint64_t sum = 0;
 
-	for (unsigned s = 0; s < WORLD_SPACES; s++)
-		for (unsigned i = 0; i < WORLD_PAGES; i++) {
-			unsigned page = i < 32 ? i : world.disjoint + i - 32;
+	for (unsigned s = 0; s < WORLD_SPACES; s++) {
+		const struct pt_space *space = &world.space[s];
 
-			sum = explore_mix(sum + page_picture(&world.space[s], page));
-		}
+		sum = explore_mix(sum);
+		if (!space->root)
+			continue;
+		sum = explore_mix(sum + pages_picture(space, 0, 32));
+		sum = explore_mix(sum + pages_picture(space, world.disjoint, WORLD_PAGES - 32));
+	}
 	return sum;
 }
 
