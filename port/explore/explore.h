@@ -58,7 +58,7 @@ struct explore_watch {
 	void (*write)(uint64_t pa, size_t size);
 	void (*update)(uint64_t pa); /* a lock, among others: exchanged or compared and exchanged */
 	void (*load)(uint64_t pa);   /* atomic */
-	void (*table_event)(uint64_t pa, size_t size, bool start);
+	int (*table_event)(uint64_t pa, size_t size, bool start); /* the port's answer */
 	/* Half of a flush: first every CPU's, then what devices keep. */
 	void (*flush)(const struct pt_flush *request, bool device);
 };

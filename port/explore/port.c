@@ -217,8 +217,7 @@ static int table_event(void *ctx, pt_pa pa, size_t size, unsigned level, bool st
 	/* Whoever gets a freed table's memory may write all of it. */
 	if (!start)
 		(void)note_access(block_offset(phys_to_virt(ctx, pa)), size, true);
-	explore.watch->table_event(pa.v, size, start);
-	return 0;
+	return explore.watch->table_event(pa.v, size, start);
 }
 
 struct pt_port explore_port(void)

@@ -329,18 +329,19 @@ static void learn_table(uint64_t pa, size_t bytes)
 	t->live = true;
 }
 
-static void watch_table_event(uint64_t pa, size_t size, bool start)
+static void table_begins(uint64_t pa, size_t size)
+{
+	const struct table *t = table_at(pa);
+
+	if (t && t->live)
+		explore_fail("a table is given out twice", NULL);
+	learn_table(pa, size);
+}
+
+static void table_ends(uint64_t pa)
 {
 	struct table *t = table_at(pa);
 
-	explore_sync_flush(false);
-	settle();
-	if (start) {
-		if (t && t->live)
-			explore_fail("a table is given out twice", NULL);
-		learn_table(pa, size);
-		return;
-	}
 	if (!t || !t->live)
 		explore_fail("a table is freed twice", NULL);
 	if (!t)
@@ -348,6 +349,20 @@ static void watch_table_event(uint64_t pa, size_t size, bool start)
 	t->live = false;
 	if (mmu.walked[unit_of(pa)])
 		explore_fail("a table is freed that a walk cache holds", NULL);
+}
+
+/* That a table begins can fail like any allocation. */
+static int watch_table_event(uint64_t pa, size_t size, bool start)
+{
+	explore_sync_flush(false);
+	settle();
+	if (start && pt_fail_now(world.memory))
+		return -PT_ENOMEM;
+	if (start)
+		table_begins(pa, size);
+	else
+		table_ends(pa);
+	return 0;
 }
 
 static void watch_write(uint64_t pa, size_t size)
