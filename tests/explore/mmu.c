@@ -133,7 +133,7 @@ static bool clash(const struct item *a, const struct item *b)
 	if (!(a->held & b->held) || !overlap(a, b))
 		return false;
 	if (is_leaf(a) && is_leaf(b))
-		return a->level != b->level || a->pa != b->pa ||
+		return a->level != b->level || a->pa - a->va != b->pa - b->va ||
 		       (a->entry.flags ^ b->entry.flags) & kept;
 	return a->level == b->level && (is_leaf(a) != is_leaf(b) || a->pa != b->pa);
 }
@@ -158,14 +158,19 @@ static void add_item(const struct item *given)
 
 static void cache_table(const struct item *it);
 
+/* Bytes that a run of a level maps, less 1. */
+static uint64_t run_mask(unsigned level)
+{
+	return (UINT64_C(1) << (mmu_shift(level) + format->run_shift[level])) - 1;
+}
+
 /* A leaf of a run translates for all of it. */
 static void widen(struct item *it)
 {
-	uint64_t run;
+	uint64_t run = run_mask(it->level);
 
 	if (!is_leaf(it) || !it->entry.run)
 		return;
-	run = (UINT64_C(1) << (mmu_shift(it->level) + format->run_shift[it->level])) - 1;
 	it->pa -= it->va & run;
 	it->va &= ~run;
 	it->last |= run;
@@ -174,9 +179,10 @@ static void widen(struct item *it)
 static bool same(const struct item *a, const struct item *b)
 {
 	/* What differs most often comes first. */
-	return a->pa == b->pa && a->va == b->va && a->level == b->level && a->space == b->space &&
-	       a->entry.kind == b->entry.kind && a->entry.flags == b->entry.flags &&
-	       a->entry.format == b->entry.format && a->entry.run == b->entry.run;
+	return a->pa == b->pa && a->va == b->va && a->last == b->last && a->level == b->level &&
+	       a->space == b->space && a->entry.kind == b->entry.kind &&
+	       a->entry.flags == b->entry.flags && a->entry.format == b->entry.format &&
+	       a->entry.run == b->entry.run;
 }
 
 /* Adds an item to what is cached; false: all who may hold it did so already. */
@@ -282,6 +288,23 @@ static bool names(const struct pt_flush *f, const struct item *it)
 	       f->start.v <= it->last;
 }
 
+/* A TLB may hold the leaves of a run one by one: those that a request does not name stay. */
+static void keep_rest(const struct pt_flush *f, const struct item *run, unsigned whom)
+{
+	uint64_t leaf = (UINT64_C(1) << mmu_shift(run->level)) - 1;
+	struct item it = *run;
+
+	it.held &= (uint8_t)whom;
+	if (!is_leaf(run) || !run->entry.run || !it.held)
+		return;
+	for (it.last = it.va | leaf; it.last <= run->last; it.last += leaf + 1) {
+		it.va = it.last - leaf;
+		it.pa = run->pa + (it.va - run->va);
+		if (!names(f, &it))
+			(void)hold(&it);
+	}
+}
+
 static void watch_flush(const struct pt_flush *request, bool device)
 {
 	unsigned whom = device ? DEVICE : CPUS;
@@ -292,8 +315,11 @@ static void watch_flush(const struct pt_flush *request, bool device)
 	if (device && pt_defect == MMU_FAULT_DEVICE)
 		return;
 	for (unsigned i = mmu.items; i--;) {
-		if (!names(request, &mmu.item[i]))
+		struct item it = mmu.item[i];
+
+		if (!names(request, &it))
 			continue;
+		keep_rest(request, &it, whom);
 		mmu.item[i].held &= (uint8_t)~whom;
 		if (!mmu.item[i].held)
 			drop_item(i);
@@ -492,11 +518,12 @@ static struct ref_entry now(const struct item *it, uint64_t va)
 static bool is_true(const struct item *it)
 {
 	struct ref_entry e = now(it, it->va);
+	uint64_t run = run_mask(it->level);
 	const uint32_t held = REF_RIGHTS | PT_DIRTY;
 
 	if (e.kind != it->entry.kind || e.pa != it->pa || e.run != it->entry.run)
 		return false;
-	for (uint64_t va = it->va; e.run && va <= it->last; va += world_size(1))
+	for (uint64_t va = it->va & ~run; e.run && va <= (it->va | run); va += world_size(1))
 		e.flags |= now(it, va).flags & PT_DIRTY;
 	return !is_leaf(it) || !(it->entry.flags & ~e.flags & held);
 }
