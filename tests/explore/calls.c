@@ -54,14 +54,24 @@ static void do_map_sleep(struct call *c)
 	    PT_SMALL | PT_MAY_SLEEP);
 }
 
-static void do_map_replace(struct call *c)
+static void map_replace(struct call *c, uint32_t flags)
 {
 	struct pt_run runs[RUNS];
 	struct pt_gather gather = pt_make_gather(runs, RUNS, release, c);
 
 	embedder_write(world.named[c->fiber]);
 	c->err = pt_map_replace(c->space, world_va(c->page), world_size(c->pages), new_pa(c),
-	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0, &gather);
+	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), flags, &gather);
+}
+
+static void do_map_replace(struct call *c)
+{
+	map_replace(c, 0);
+}
+
+static void do_map_replace_deposit(struct call *c)
+{
+	map_replace(c, PT_DEPOSIT);
 }
 
 static void unmap(struct call *c, uint32_t flags)
@@ -89,9 +99,19 @@ static void do_unmap_shrink(struct call *c)
 	(void)pt_memory_shrink(world.memory);
 }
 
+static void protect(struct call *c, uint32_t flags)
+{
+	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), read_only(), flags);
+}
+
 static void do_protect(struct call *c)
 {
-	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), read_only(), 0);
+	protect(c, 0);
+}
+
+static void do_protect_deposit(struct call *c)
+{
+	protect(c, PT_DEPOSIT);
 }
 
 static void do_translate(struct call *c)
@@ -134,11 +154,21 @@ static void do_walk(struct call *c)
 	c->err = pt_walk(c->space, world_va(c->page), world_size(c->pages), see_piece, c);
 }
 
-static void do_copy(struct call *c)
+static void copy(struct call *c, uint32_t flags)
 {
 	struct pt_space *to = &world.space[c->space == &world.space[2] ? 0 : 2];
 
-	c->err = pt_copy(to, c->space, world_va(c->page), world_size(c->pages), PT_COW);
+	c->err = pt_copy(to, c->space, world_va(c->page), world_size(c->pages), flags);
+}
+
+static void do_copy(struct call *c)
+{
+	copy(c, PT_COW);
+}
+
+static void do_copy_deposit(struct call *c)
+{
+	copy(c, PT_COW | PT_DEPOSIT);
 }
 
 static void do_copy_share(struct call *c)
@@ -157,9 +187,20 @@ static pt_va target_of(unsigned page)
 	return world_va(WORLD_TARGET + page % (2 * WORLD_LEAF));
 }
 
+static void move(struct call *c, uint32_t flags)
+{
+	c->err =
+	    pt_move(c->space, world_va(c->page), world_size(c->pages), target_of(c->page), flags);
+}
+
 static void do_move(struct call *c)
 {
-	c->err = pt_move(c->space, world_va(c->page), world_size(c->pages), target_of(c->page), 0);
+	move(c, 0);
+}
+
+static void do_move_deposit(struct call *c)
+{
+	move(c, PT_DEPOSIT);
 }
 
 /* Looks where a page is moved from, then where it goes: whatever is under way, it is not lost. */
@@ -172,11 +213,21 @@ static void do_follow(struct call *c)
 }
 
 /* Of what is larger than two leaf tables leaves of level 1 are made. */
-static void do_split(struct call *c)
+static void split(struct call *c, uint32_t flags)
 {
 	unsigned target = c->pages > 2 * WORLD_LEAF;
 
-	c->err = pt_split(c->space, world_va(c->page), world_size(c->pages), target, 0);
+	c->err = pt_split(c->space, world_va(c->page), world_size(c->pages), target, flags);
+}
+
+static void do_split(struct call *c)
+{
+	split(c, 0);
+}
+
+static void do_split_deposit(struct call *c)
+{
+	split(c, PT_DEPOSIT);
 }
 
 static void do_collapse(struct call *c)
@@ -337,19 +388,24 @@ static const struct operation operations[] = {
 	{"map-sleep", PROMISE_POINT, TAKES_PLACE, 0, do_map_sleep},
 	{"cursor", PROMISE_POINT, TAKES_PLACE, 0, do_cursor},
 	{"map_replace", PROMISE_POINT, TAKES_PLACE, 0, do_map_replace},
+	{"map_replace-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_map_replace_deposit},
 	{"unmap", PROMISE_POINT, TAKES_PLACE, 0, do_unmap},
 	{"unmap-shrink", PROMISE_POINT, TAKES_PLACE, WORLD_LEAN, do_unmap_shrink},
 	{"unmap-keep", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_keep},
-	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_unmap_deposit},
+	{"unmap-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_unmap_deposit},
 	{"protect", PROMISE_POINT, TAKES_PLACE, 0, do_protect},
+	{"protect-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_protect_deposit},
 	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
 	{"follow", PROMISE_POINT, TAKES_PLACE, 0, do_follow},
 	{"table_level", PROMISE_BETWEEN, TAKES_PLACE, 0, do_table_level},
 	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
 	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
+	{"copy-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_copy_deposit},
 	{"copy-share", PROMISE_POINT, TAKES_PLACE, 0, do_copy_share},
 	{"move", PROMISE_POINT, TAKES_PLACE, 0, do_move},
+	{"move-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_move_deposit},
 	{"split", PROMISE_POINT, TAKES_PLACE, 0, do_split},
+	{"split-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_split_deposit},
 	{"collapse", PROMISE_POINT, TAKES_PLACE, 0, do_collapse},
 	{"collapse-deposit", PROMISE_POINT, TAKES_PLACE, 0, do_collapse_deposit},
 	{"populate", PROMISE_POINT, TAKES_PLACE, 0, do_populate},

@@ -460,6 +460,18 @@ bool mmu_on(void)
 	return on;
 }
 
+/* A table that an entry points to, and those that are deposited there. */
+static void learn_tables(const struct item *it)
+{
+	const struct ptdesc *first;
+	const struct ptdesc *pt;
+
+	learn_table(it->pa, table_bytes(it->level - 1u));
+	pt = first = pt_desc_find(world.memory, it->pa)->pmd_huge_pte;
+	for (; pt; pt = pt->pt_list.next == first ? NULL : pt->pt_list.next)
+		learn_table(ptdesc_pa(world.memory, pt).v, table_bytes(0));
+}
+
 void mmu_learn(void)
 {
 	if (!on)
@@ -481,7 +493,7 @@ void mmu_learn(void)
 		const struct item *it = &mmu.item[i];
 
 		if (!is_leaf(it) && !table_at(it->pa))
-			learn_table(it->pa, table_bytes(it->level - 1u));
+			learn_tables(it);
 	}
 	at_first = mmu;
 }

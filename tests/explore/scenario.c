@@ -61,10 +61,15 @@ unsigned scenario_flavour(const struct scenario *s)
 	return flavour;
 }
 
+static bool moves(const struct operation *op)
+{
+	return is(op, "move") || is(op, "move-deposit");
+}
+
 /* Of calls without an address only the size of the other's range is of interest. */
 static bool relation_fits(const struct scenario *s)
 {
-	bool moves = is(s->op[0], "move") || is(s->op[1], "move");
+	bool any_moves = moves(s->op[0]) || moves(s->op[1]);
 	bool first = s->op[0]->takes == TAKES_PLACE;
 	bool second = s->op[1]->takes == TAKES_PLACE;
 
@@ -79,7 +84,7 @@ static bool relation_fits(const struct scenario *s)
 	case RELATION_UNDER:
 		return first && (s->op[0] != s->op[1] || s->other);
 	case RELATION_TARGET:
-		return first && second && moves;
+		return first && second && any_moves;
 	default:
 		return first && second;
 	}
@@ -103,6 +108,13 @@ static bool other_fits(const struct scenario *s, enum world_state state)
 		return false;
 	/* Nobody calls on a space that is destroyed. */
 	return !count_of(s, "space_destroy");
+}
+
+/* Who asks for deposits meets some: there are large leaves, or another call makes one. */
+static bool deposits_fit(const struct scenario *s, enum world_state state)
+{
+	return !(scenario_flavour(s) & WORLD_DEPOSIT) || state == WORLD_HUGE ||
+	       count_of(s, "map-deposit") || count_of(s, "collapse-deposit");
 }
 
 static bool on_memory_alone(const struct scenario *s)
@@ -162,7 +174,7 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* The second space that is destroyed is the one that a third call copies into. */
 	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
-	if (!mmu_fits(s) || !company_fits(s))
+	if (!mmu_fits(s) || !company_fits(s) || !deposits_fit(s, state))
 		return false;
 	if (s->place[0].pages)
 		return true;
@@ -258,7 +270,7 @@ static void place(const struct scenario *s, struct call *first, struct call *nex
 		next->pages = 2 * WORLD_LEAF;
 	if (s->relation == RELATION_UNDER)
 		first->pages = 2 * WORLD_LEAF;
-	if (s->relation == RELATION_TARGET && !is(first->op, "move")) {
+	if (s->relation == RELATION_TARGET && !moves(first->op)) {
 		first->page = WORLD_TARGET;
 		next->page = 0;
 	}

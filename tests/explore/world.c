@@ -199,7 +199,7 @@ static void make_state(enum world_state state)
 		break;
 	case WORLD_HUGE:
 	case WORLD_HUGE_DIRTY:
-		map_places(WORLD_LEAF, 0);
+		map_places(WORLD_LEAF, world.flavour & WORLD_DEPOSIT ? PT_DEPOSIT : 0);
 		break;
 	case WORLD_HOLLOW:
 		must(pt_populate(space, world_va(0), all_pages(), 1, 0));
@@ -218,22 +218,26 @@ static void make_state(enum world_state state)
 	}
 }
 
-/* Where the lowest table is that translates page 0. */
-static pt_pa lowest_table(void)
+/* The lowest table that translates a page, but none below a level. */
+static struct ptdesc *lowest_table(const struct pt_space *space, unsigned page, unsigned level)
 {
 	unsigned l = world.format->levels - 1u;
-	pt_pa pa = pt_space_root(world.space).pa;
+	pt_pa pa = pt_space_root(space).pa;
 	struct pt_entry_info info;
-	uint64_t entry;
 
-	for (;; l--) {
-		entry = 0;
+	for (; l > level; l--) {
+		unsigned index = (unsigned)(world_va(page).v >> pt_format_shift(world.format, l)) &
+				 ((1u << world.format->bits[l]) - 1);
+		uint64_t entry = 0;
+
+		pa.v += (uint64_t)index * world.format->entry_bytes;
 		memcpy(&entry, explore_port().phys_to_virt(NULL, pa), world.format->entry_bytes);
 		must(pt_entry_decode(world.format, entry, l, &info));
 		if (info.kind != PT_ENTRY_TABLE)
-			return pa;
+			break;
 		pa = info.pa;
 	}
+	return ptdesc_from_pa(world.memory, pa);
 }
 
 static pt_pfn next_frames(unsigned order)
@@ -289,7 +293,7 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 	make_state(state);
 	(void)pt_reclaim_poll(world.memory, true);
 	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0, world.spare_words));
-	world.leaf = lowest_table();
+	world.leaf = ptdesc_pa(world.memory, lowest_table(world.space, 0, 0));
 	explore_snapshot();
 	look_ahead();
 	mmu_learn();
@@ -326,6 +330,18 @@ static uint64_t pages_picture(const struct pt_space *space, unsigned page, unsig
 	return sum;
 }
 
+/* Tables deposited where the leaf of level 1 is, or would be, that translates a page. */
+static unsigned deposits_at(const struct pt_space *space, unsigned page)
+{
+	const struct ptdesc *first = lowest_table(space, page, 1)->pmd_huge_pte;
+	const struct ptdesc *pt;
+	unsigned count = 0;
+
+	for (pt = first; pt && (!count || pt != first); pt = pt->pt_list.next)
+		count++;
+	return count;
+}
+
 uint64_t world_picture(void)
 {
 	uint64_t sum = 0;
@@ -336,6 +352,8 @@ uint64_t world_picture(void)
 		sum = explore_mix(sum);
 		if (!space->root)
 			continue;
+		sum = explore_mix(sum + deposits_at(space, 0));
+		sum = explore_mix(sum + deposits_at(space, world.disjoint));
 		sum = explore_mix(sum + pages_picture(space, 0, 32));
 		sum = explore_mix(sum + pages_picture(space, world.disjoint, WORLD_PAGES - 32));
 	}

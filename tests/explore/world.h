@@ -96,7 +96,8 @@ extern struct world world;
 /* What some calls want of a world, bits. */
 #define WORLD_KERNEL   1u /* a kernel's spaces */
 #define WORLD_LEAN     2u /* small magazines: who drains them has a long way */
-#define WORLD_FLAVOURS 4u
+#define WORLD_DEPOSIT  4u /* each large leaf has a table deposited */
+#define WORLD_FLAVOURS 8u
 
 /* Makes a state and takes the snapshot. */
 void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour);
