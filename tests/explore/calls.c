@@ -154,11 +154,15 @@ static void do_walk(struct call *c)
 	c->err = pt_walk(c->space, world_va(c->page), world_size(c->pages), see_piece, c);
 }
 
+/* The space that a call copies into, or shares with. */
+static struct pt_space *target_space(const struct call *c)
+{
+	return &world.space[c->space == &world.space[WORLD_TARGET_SPACE] ? 0 : WORLD_TARGET_SPACE];
+}
+
 static void copy(struct call *c, uint32_t flags)
 {
-	struct pt_space *to = &world.space[c->space == &world.space[2] ? 0 : 2];
-
-	c->err = pt_copy(to, c->space, world_va(c->page), world_size(c->pages), flags);
+	c->err = pt_copy(target_space(c), c->space, world_va(c->page), world_size(c->pages), flags);
 }
 
 static void do_copy(struct call *c)
@@ -177,7 +181,7 @@ static void do_copy_share(struct call *c)
 	unsigned first = c->page - c->page % WORLD_LEAF;
 	unsigned pages = c->pages < WORLD_LEAF ? WORLD_LEAF : c->pages;
 
-	c->err = pt_copy(&world.space[2], c->space, world_va(first), world_size(pages),
+	c->err = pt_copy(target_space(c), c->space, world_va(first), world_size(pages),
 	    PT_COW | PT_SHARE);
 }
 
@@ -248,7 +252,7 @@ static void do_prune(struct call *c)
 
 static void do_share_table(struct call *c)
 {
-	c->err = pt_share_table(&world.space[2], c->space, world_va(c->page), 0);
+	c->err = pt_share_table(target_space(c), c->space, world_va(c->page), 0);
 }
 
 static void do_unshare_table(struct call *c)

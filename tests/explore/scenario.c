@@ -19,6 +19,8 @@ static const char *const relation_name[RELATIONS] = {
 	"over",
 	"under",
 	"target",
+	"into",
+	"into-room",
 };
 
 static struct call calls[EXPLORE_FIBERS];
@@ -54,7 +56,7 @@ void totals_print(const struct totals *t)
 
 unsigned scenario_flavour(const struct scenario *s)
 {
-	unsigned flavour = 0;
+	unsigned flavour = s->relation == RELATION_ROOM ? WORLD_ROOM : 0;
 
 	for (unsigned i = 0; i < EXPLORE_FIBERS && s->op[i]; i++)
 		flavour |= s->op[i]->flavour;
@@ -64,6 +66,28 @@ unsigned scenario_flavour(const struct scenario *s)
 static bool moves(const struct operation *op)
 {
 	return is(op, "move") || is(op, "move-deposit");
+}
+
+static bool copies(const struct operation *op)
+{
+	return is(op, "copy") || is(op, "copy-deposit") || is(op, "copy-share") ||
+	       is(op, "share_table");
+}
+
+static bool goes_into(const struct scenario *s)
+{
+	return s->relation == RELATION_INTO || s->relation == RELATION_ROOM;
+}
+
+/* Does one of the calls copy, and is there something that another state has not as well. */
+static bool into_fits(const struct scenario *s, enum world_state state)
+{
+	if (!goes_into(s))
+		return true;
+	if (s->other || !(copies(s->op[0]) || copies(s->op[1])))
+		return false;
+	return state == WORLD_PAGE || state == WORLD_FULL || state == WORLD_HUGE ||
+	       state == WORLD_SHARED || state == WORLD_TRULY;
 }
 
 /* Of calls without an address only the size of the other's range is of interest. */
@@ -167,6 +191,12 @@ static bool company_fits(const struct scenario *s)
 	return true;
 }
 
+/* Is what one of the calls, or their relation, is there for to be met. */
+static bool adds_something(const struct scenario *s, enum world_state state)
+{
+	return mmu_fits(s) && company_fits(s) && deposits_fit(s, state) && into_fits(s, state);
+}
+
 bool scenario_fits(const struct scenario *s, enum world_state state)
 {
 	if (s->other && !other_fits(s, state))
@@ -174,7 +204,7 @@ bool scenario_fits(const struct scenario *s, enum world_state state)
 	/* The second space that is destroyed is the one that a third call copies into. */
 	if (s->op[2] && count_of(s, "space_destroy") > 1)
 		return false;
-	if (!mmu_fits(s) || !company_fits(s) || !deposits_fit(s, state))
+	if (!adds_something(s, state))
 		return false;
 	if (s->place[0].pages)
 		return true;
@@ -255,6 +285,13 @@ bool scenario_find(const char *text, struct scenario *s)
 	return ops >= 2;
 }
 
+/* A leaf table is copied whole, so that it may be shared, or be a large leaf. */
+static void place_into(struct call *copier, struct call *into)
+{
+	copier->pages = WORLD_LEAF;
+	into->space = &world.space[WORLD_TARGET_SPACE];
+}
+
 /* Where the first two calls go. */
 static void place(const struct scenario *s, struct call *first, struct call *next)
 {
@@ -274,6 +311,10 @@ static void place(const struct scenario *s, struct call *first, struct call *nex
 		first->page = WORLD_TARGET;
 		next->page = 0;
 	}
+	if (goes_into(s) && copies(first->op))
+		place_into(first, next);
+	else if (goes_into(s))
+		place_into(next, first);
 }
 
 static void make_calls(const struct scenario *s)

@@ -14,6 +14,8 @@ enum relation {
 	RELATION_OVER,     /* two whole leaf tables, the first's among them */
 	RELATION_UNDER,    /* the reverse */
 	RELATION_TARGET,   /* where the first one moves to */
+	RELATION_INTO,     /* in the space that the first one copies to, where it does */
+	RELATION_ROOM,     /* the same, and there is an empty leaf table */
 	RELATIONS,
 };
 

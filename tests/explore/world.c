@@ -291,6 +291,9 @@ void world_make(const struct world_kind *kind, enum world_state state, unsigned 
 		    &world.space[i]));
 	fill_magazines();
 	make_state(state);
+	if (flavour & WORLD_ROOM)
+		must(pt_populate(&world.space[WORLD_TARGET_SPACE], world_va(0),
+		    world_size(WORLD_LEAF), 0, 0));
 	(void)pt_reclaim_poll(world.memory, true);
 	must(pt_section_add(world.memory, world.spare, WORLD_SECTION, 0, world.spare_words));
 	world.leaf = ptdesc_pa(world.memory, lowest_table(world.space, 0, 0));

@@ -11,8 +11,9 @@
  * Spaces: 0 is worked on; 1 shares with it where the state says so; 2 is empty, a target of copies;
  * from 3 on each fiber has one to make.
  */
-#define WORLD_SPACES 3u
-#define WORLD_OWN    3u
+#define WORLD_SPACES       3u
+#define WORLD_OWN          3u
+#define WORLD_TARGET_SPACE 2u
 
 /* Pages, from the first address on, that scenarios use: a leaf table maps four. */
 #define WORLD_LEAF   4u
@@ -97,7 +98,8 @@ extern struct world world;
 #define WORLD_KERNEL   1u /* a kernel's spaces */
 #define WORLD_LEAN     2u /* small magazines: who drains them has a long way */
 #define WORLD_DEPOSIT  4u /* each large leaf has a table deposited */
-#define WORLD_FLAVOURS 8u
+#define WORLD_ROOM     8u /* an empty leaf table in the space that is copied to */
+#define WORLD_FLAVOURS 16u
 
 /* Makes a state and takes the snapshot. */
 void world_make(const struct world_kind *kind, enum world_state state, unsigned flavour);
