@@ -8,7 +8,8 @@ explorer=${release:?is set by setup.sh}/explore/tests/explore/explore
 explorer_is_built()
 {
 	check "clang builds the explorer" build_explore tests/explore/explore \
-		tests/explore/explore-exchanged tests/explore/explore-words
+		tests/explore/explore-exchanged tests/explore/explore-words \
+		tests/explore/explore-lock_space
 	"$root/tests/explore/operations" "$explorer"
 }
 
