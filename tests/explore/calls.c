@@ -99,19 +99,18 @@ static void do_unmap_shrink(struct call *c)
 	(void)pt_memory_shrink(world.memory);
 }
 
-static void protect(struct call *c, uint32_t flags)
-{
-	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), read_only(), flags);
-}
-
 static void do_protect(struct call *c)
 {
-	protect(c, 0);
+	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), read_only(), 0);
 }
 
+/* Another memory type and the same rights: it comes after a break, where the format wants one. */
 static void do_protect_deposit(struct call *c)
 {
-	protect(c, PT_DEPOSIT);
+	pt_attr attr = world.attr;
+
+	attr.flags |= pt_attr_type(PT_TYPE_UNCACHED);
+	c->err = pt_protect(c->space, world_va(c->page), world_size(c->pages), attr, PT_DEPOSIT);
 }
 
 static void do_translate(struct call *c)

@@ -531,9 +531,11 @@ static bool is_true(const struct item *it)
 {
 	struct ref_entry e = now(it, it->va);
 	uint64_t run = run_mask(it->level);
+	const uint32_t same = PT_GLOBAL | PT_ATTR_TYPE_MASK | PT_ATTR_KEY_MASK;
 	const uint32_t held = REF_RIGHTS | PT_DIRTY;
 
-	if (e.kind != it->entry.kind || e.pa != it->pa || e.run != it->entry.run)
+	if (e.kind != it->entry.kind || e.pa != it->pa || e.run != it->entry.run ||
+	    e.format != it->entry.format || (e.flags ^ it->entry.flags) & same)
 		return false;
 	for (uint64_t va = it->va & ~run; e.run && va <= (it->va | run); va += world_size(1))
 		e.flags |= now(it, va).flags & PT_DIRTY;
