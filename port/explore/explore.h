@@ -57,6 +57,7 @@ struct explore_watch {
 	void (*begin)(void); /* an execution: the block is as it was in the snapshot */
 	void (*write)(uint64_t pa, size_t size);
 	void (*update)(uint64_t pa); /* a lock, among others: exchanged or compared and exchanged */
+	void (*store)(uint64_t pa);  /* atomic */
 	void (*load)(uint64_t pa);   /* atomic */
 	int (*table_event)(uint64_t pa, size_t size, bool start); /* the port's answer */
 	/* Half of a flush: first every CPU's, then what devices keep. */

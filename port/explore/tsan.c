@@ -51,7 +51,9 @@ static bool before(const volatile void *at, size_t size, enum atomic_kind kind, 
 	if (explore.current != EXPLORE_MAIN && watched(offset)) {
 		if (kind == ATOMIC_LOAD)
 			explore.watch->load(watched(offset));
-		else if (kind == ATOMIC_UPDATE)
+		else if (kind == ATOMIC_STORE)
+			explore.watch->store(watched(offset));
+		else
 			explore.watch->update(watched(offset));
 	}
 	return tell;

@@ -402,11 +402,33 @@ static void watch_write(uint64_t pa, size_t size)
 	mmu.pending_size = size;
 }
 
-/* Memory and descriptors of a freed table may be another's by now. */
+/* Does an address lie in a freed table. Its memory may be another's by now. */
+static bool is_freed(uint64_t pa)
+{
+	bool freed = false;
+
+	for (unsigned i = 0; i < mmu.tables; i++) {
+		if (pa - mmu.table[i].pa >= mmu.table[i].bytes)
+			continue;
+		if (mmu.table[i].live)
+			return false;
+		freed = true;
+	}
+	return freed;
+}
+
+static void watch_store(uint64_t pa)
+{
+	if (is_freed(pa))
+		explore_fail("a freed table is written", NULL);
+}
+
+/* Descriptors of freed tables may be others' by now, too. */
 static void watch_update(uint64_t pa)
 {
 	bool freed = false;
 
+	watch_store(pa);
 	for (unsigned i = 0; i < mmu.tables; i++) {
 		if (mmu.table[i].lock != pa)
 			continue;
@@ -420,16 +442,7 @@ static void watch_update(uint64_t pa)
 
 static void watch_load(uint64_t pa)
 {
-	bool freed = false;
-
-	for (unsigned i = 0; i < mmu.tables; i++) {
-		if (pa - mmu.table[i].pa >= mmu.table[i].bytes)
-			continue;
-		if (mmu.table[i].live)
-			return;
-		freed = true;
-	}
-	if (freed)
+	if (is_freed(pa))
 		explore_fail("a freed table is read", NULL);
 }
 
@@ -449,7 +462,7 @@ static void watch_begin(void)
 void mmu_watch(bool wanted)
 {
 	static const struct explore_watch watch = {watch_begin, watch_write, watch_update,
-		watch_load, watch_table_event, watch_flush};
+		watch_store, watch_load, watch_table_event, watch_flush};
 
 	on = wanted;
 	explore_watch(wanted ? &watch : NULL);

@@ -7,7 +7,7 @@
  * they do so as calls of their own, `mmu_write` and `mmu_read`.
  *
  * Judged at once: no table is freed, and no memory handed over, while one of them holds it; no
- * freed table is locked or read; where the format wants a break before the make, no two
+ * freed table is locked, read or written; where the format wants a break before the make, no two
  * translations of an address are held. Judged when all calls have returned: what is held is what
  * the tables say, and what was written is dirty or was told to be.
  *
