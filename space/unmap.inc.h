@@ -66,15 +66,31 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), true);
 }
 
+/* Has a table global leaves. */
+static bool any_global(const struct pt_op *op, const struct ptdesc *pt, unsigned l)
+{
+	const pf_entry *entry = table_of(op->memory, pt, l);
+	bool global = false;
+
+	for (unsigned i = 0; i < 1u << pf_bits(l); i++) {
+		pf_entry e = pf_load_locked(&entry[i]);
+
+		global |= pf_is_leaf(e, l) && pf_attr_of(e, l).flags & PT_GLOBAL;
+	}
+	return global;
+}
+
 /*
  * Cuts a shared table off an entry of a locked parent; the other sharers keep it. When there are
  * none, the last dirty marks are in it only after the flush. Whoever leaves a truly shared one has
  * flushed before that is to be seen: who takes itself for the last then knows no walkers but its
- * own.
+ * own. What another who shares it made global is so in this space as well.
  */
 static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
 {
 	pt_table_lock(op->memory, pt);
+	if (l) /* a leaf table is shared copy-on-write and stays as it was */
+		note_global(side->space, any_global(op, pt, l));
 	if (pt->pt_share_count == 1 || (pt->shared == SHARED_TRULY && !PT_DEFECT(91)))
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);
