@@ -42,9 +42,10 @@ static void do_map(struct call *c)
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
 }
 
+/* And global, where the format has that: CPUs keep it that run another space by now. */
 static pt_attr read_only(void)
 {
-	return pt_make_attr(PT_READ | PT_USER);
+	return pt_make_attr(PT_READ | PT_USER | (world.format->attrs & PT_GLOBAL));
 }
 
 /* Waits for a grace period before it says that there is no memory. */

@@ -276,6 +276,14 @@ static void cache_all(void)
 			cache_table(&mmu.item[i]);
 }
 
+/* Does a request reach who holds an item: of a global leaf, CPUs that run another space, too. */
+static bool reaches(const struct pt_flush *f, const struct item *it)
+{
+	bool global = is_leaf(it) && it->entry.flags & PT_GLOBAL;
+
+	return f->kernel || (!global && f->cookie == &world.space[it->space]);
+}
+
 /* Does a request name an item. */
 static bool names(const struct pt_flush *f, const struct item *it)
 {
@@ -283,9 +291,8 @@ static bool names(const struct pt_flush *f, const struct item *it)
 
 	if (pt_defect == (is_leaf(it) ? MMU_FAULT_LEAVES : MMU_FAULT_TABLES))
 		return false;
-	return it->level < format->levels && levels >> it->level & 1 &&
-	       (f->kernel || f->cookie == &world.space[it->space]) && it->va <= f->last.v &&
-	       f->start.v <= it->last;
+	return it->level < format->levels && levels >> it->level & 1 && reaches(f, it) &&
+	       it->va <= f->last.v && f->start.v <= it->last;
 }
 
 /* A TLB may hold the leaves of a run one by one: those that a request does not name stay. */
