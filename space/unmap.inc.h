@@ -90,7 +90,7 @@ static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 {
 	pt_table_lock(op->memory, pt);
 	if (l) /* a leaf table is shared copy-on-write and stays as it was */
-		note_global(side->space, any_global(op, pt, l));
+		note_global(side->space, !PT_DEFECT(96) && any_global(op, pt, l));
 	if (pt->pt_share_count == 1 || (pt->shared == SHARED_TRULY && !PT_DEFECT(91)))
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);

@@ -42,10 +42,12 @@ static void do_map(struct call *c)
 	    pt_make_attr(PT_READ | PT_WRITE | PT_USER), 0);
 }
 
-/* And global, where the format has that: CPUs keep it that run another space by now. */
+/* And global, where MMUs are and the format has that: CPUs keep it that run another space. */
 static pt_attr read_only(void)
 {
-	return pt_make_attr(PT_READ | PT_USER | (world.format->attrs & PT_GLOBAL));
+	uint32_t global = mmu_on() ? world.format->attrs & PT_GLOBAL : 0;
+
+	return pt_make_attr(PT_READ | PT_USER | global);
 }
 
 /* Waits for a grace period before it says that there is no memory. */
@@ -134,8 +136,8 @@ static void do_table_level(struct call *c)
 	unsigned level;
 
 	c->err = pt_table_level(c->space, world_va(c->page), &level);
-	if (!c->err)
-		c->out = level;
+	if (!c->err && level >= world.format->levels)
+		c->err = -PT_EINVAL;
 }
 
 static int see_piece(void *ctx, const struct pt_piece *piece)
@@ -401,7 +403,7 @@ static const struct operation operations[] = {
 	{"protect-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_protect_deposit},
 	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
 	{"follow", PROMISE_POINT, TAKES_PLACE, 0, do_follow},
-	{"table_level", PROMISE_BETWEEN, TAKES_PLACE, 0, do_table_level},
+	{"table_level", PROMISE_NONE, TAKES_PLACE, 0, do_table_level},
 	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
 	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
 	{"copy-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_copy_deposit},

@@ -96,6 +96,24 @@ static void test_global(void **state)
 	close_world(&w);
 }
 
+/* Nor does who shares a table know of itself what another made global there. */
+static void test_global_of_another(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, &pt_format_x86_64, PT_SPACE_MMU);
+	must(pt_map(&w.a, VA(LARGER), LARGE, PA(LARGE), RW, 0));
+	must(pt_share_table(&w.b, &w.a, VA(LARGER), 0));
+	must(pt_unmap(&w.b, VA(LARGER), LARGER, 0, NULL));
+	assert_false(flushed_all(&w));
+	must(pt_share_table(&w.b, &w.a, VA(LARGER), 0));
+	must(pt_protect(&w.a, VA(LARGER), LARGE, pt_make_attr(PT_READ | PT_GLOBAL), 0));
+	must(pt_unmap(&w.b, VA(LARGER), LARGER, 0, NULL));
+	assert_true(flushed_all(&w));
+	close_world(&w);
+}
+
 /* A large leaf may have a table that the embedder made: it is one of the space's from then on. */
 static void test_deposit_of_embedder(void **state)
 {
@@ -212,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_global),
+		cmocka_unit_test(test_global_of_another),
 		cmocka_unit_test(test_deposit_of_embedder),
 		cmocka_unit_test(test_mmu_beside_none),
 		cmocka_unit_test(test_cursor_at_the_end),
