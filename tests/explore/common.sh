@@ -9,7 +9,7 @@ explorer_is_built()
 {
 	check "clang builds the explorer" build_explore tests/explore/explore \
 		tests/explore/explore-exchanged tests/explore/explore-words \
-		tests/explore/explore-lock_space
+		tests/explore/explore-lock_space tests/explore/explore-breaks
 	"$root/tests/explore/operations" "$explorer"
 }
 

@@ -30,8 +30,8 @@ static const char examples[] =
     "                                             what a failure printed, step by step:\n"
     "                                             FIBER@ACCESS-NEXT is a switch; 3 is the start\n"
     "\n"
-    "Operations: --list. Relations: same, leaf, sibling, disjoint, over, under, target. States:\n"
-    "empty, page, full, huge, huge-dirty, hollow, shared, sole, truly.\n"
+    "Operations: --list. Relations: same, leaf, sibling, disjoint, over, under, target, into,\n"
+    "into-room. States: empty, page, full, huge, huge-dirty, hollow, shared, sole, truly.\n"
     "\n";
 
 static char *format_name;
