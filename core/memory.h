@@ -325,7 +325,7 @@ static inline void pt_state_move(const struct pt_memory *memory, struct ptdesc *
 
 /*
  * Drives this CPU's deferred tables on: frees the batches whose grace period is over; with wait set
- * waits for one that starts now, and frees what any CPU had deferred before. Called outside
+ * takes what any CPU has deferred, waits for a grace period, and frees that. Called outside
  * sections, with no lock. Returns tables freed.
  */
 uint64_t pt_reclaim_poll(struct pt_memory *memory, bool wait);

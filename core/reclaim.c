@@ -205,13 +205,14 @@ static void take_all(struct pt_memory *memory, struct pt_cpu *cpu, struct pt_bat
 	batches_unlock(memory, cpu);
 }
 
-/* Also when there is nothing to take: another may be about to free it when this is over. */
 static uint64_t wait_and_free(struct pt_memory *memory)
 {
 	struct pt_batch all = {.first = NULL};
 
 	for (unsigned n = 0; n < memory->config.cpus; n++)
 		take_all(memory, &memory->cpus[n], &all);
+	if (!all.first)
+		return 0;
 	pt_grace_wait(memory);
 	return batch_free(memory, &all);
 }

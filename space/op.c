@@ -215,7 +215,9 @@ int pt_op_reserve(struct pt_op *op)
 			return -PT_ENOMEM;
 		op->slept = true;
 		port_section_exit(&op->memory->port);
-		pt_reclaim_poll(op->memory, true);
+		/* Where nothing waits another may have taken it, and be about to free it. */
+		if (!pt_reclaim_poll(op->memory, true))
+			pt_grace_wait(op->memory);
 		port_section_enter(&op->memory->port);
 	}
 	forget_needs(op);

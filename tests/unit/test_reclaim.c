@@ -32,6 +32,7 @@ static void test_nothing_to_do(void **state)
 	(void)state;
 	open_kit(&kit);
 	assert_int_equal(pt_reclaim_poll(kit.memory, false), 0);
+	assert_int_equal(pt_reclaim_poll(kit.memory, true), 0);
 	defer(&kit, PT_BATCH_TABLES - 1);
 	assert_int_equal(pt_reclaim_poll(kit.memory, false), 0);
 	assert_int_equal(kit.started, 0);
@@ -163,9 +164,6 @@ static void test_waiting_frees_all_of_every_cpu(void **state)
 	assert_int_equal(kit.waits, 1);
 	assert_int_equal(kit.started, 2);
 	assert_int_equal(kit_stats(&kit).deferred, 0);
-	/* Where there is nothing, somebody else may be about to free what there was. */
-	assert_int_equal(pt_reclaim_poll(kit.memory, true), 0);
-	assert_int_equal(kit.waits, 2);
 	kit.cpu = 0;
 	kit_close(&kit);
 }

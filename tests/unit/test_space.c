@@ -278,6 +278,12 @@ static void test_may_sleep(void **state)
 	must(pt_unmap(&w.a, VA(2 * LARGE), 3 * LARGE, 0, NULL));
 	assert_int_equal(pt_map(&w.b, VA(0), PAGE, PA(0), RW, 0), -PT_ENOMEM);
 	must(pt_map(&w.b, VA(0), PAGE, PA(0), RW, PT_MAY_SLEEP));
+	/* Where no table waits any more, another call may be about to free those that did. */
+	for (va = LARGE; pt_map(&w.b, VA(va), PAGE, PA(0), RW, 0) == 0; va += LARGE)
+		;
+	waits = w.port.waits;
+	assert_int_equal(pt_map(&w.b, VA(va), PAGE, PA(0), RW, PT_MAY_SLEEP), -PT_ENOMEM);
+	assert_int_equal(w.port.waits, waits + 1);
 	close_world(&w);
 }
 
