@@ -62,7 +62,7 @@ struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *addr
 /* The table whose lock guards a table that the caller knows to be there. */
 static struct ptdesc *guard_of(struct ptdesc *pt)
 {
-	return pt->shared || !pt->space ? pt : pt_guard(pt->space, pt);
+	return PT_LOAD(&pt->shared, RELAXED) || !pt->space ? pt : pt_guard(pt->space, pt);
 }
 
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry)
@@ -81,6 +81,12 @@ void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt)
 	    pt);
 	guard = guard_of(pt);
 	pt_table_lock(memory, guard);
+	/* It may have become shared meanwhile. */
+	while (PT_ONE_LOCK && guard != guard_of(pt)) {
+		pt_table_unlock(memory, guard);
+		guard = guard_of(pt);
+		pt_table_lock(memory, guard);
+	}
 	pt_lock_ordered(memory, guard);
 }
 

@@ -75,8 +75,7 @@ void pt_op_flush_now(struct pt_op *op)
 		if (!op->side[i].flush || !(space->flags & PT_SPACE_MMU))
 			continue;
 		op->flush.cookie = space->cookie;
-		/* Whoever else has a truly shared table is not known here. */
-		op->flush.kernel = flushes_all(space) || op->shared;
+		op->flush.kernel = flushes_all(space) || op->everywhere;
 		port->flush(port->ctx, &op->flush);
 	}
 	op->flush.leaves = 0;

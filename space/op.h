@@ -45,6 +45,7 @@ struct pt_op {
 	bool shared_held;                   /* and its lock is held, the last of all (16) */
 	struct ptdesc *shared;              /* a truly shared table that the operation changes */
 	bool stores;                        /* the second phase: no table is locked any more (6) */
+	bool everywhere;  /* spaces that are not known here have what is flushed, too (16) */
 	bool at_once;     /* a flush must come before the locks are dropped (12) */
 	bool prepare;     /* the survey saw leaves to split or tables to unshare */
 	uint8_t split_to; /* leaves above this level are split even if the range covers them */
@@ -70,6 +71,15 @@ static inline bool flushes_all(const struct pt_space *space)
 	       (!PT_DEFECT(94) && PT_LOAD(&space->global, RELAXED));
 }
 
+/*
+ * The operation changes or leaves a truly shared table: CPUs that run other spaces have it as well,
+ * and what these have made global there. Before its first flush.
+ */
+static inline void note_shared(struct pt_op *op)
+{
+	op->everywhere = !PT_DEFECT(91) && !PT_DEFECT(96);
+}
+
 /* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at.
  */
 static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct pt_space *other,
@@ -89,6 +99,7 @@ static inline void pt_op_begin(struct pt_op *op, struct pt_space *space, struct 
 	op->slept = false;
 	op->shared = NULL;
 	op->shared_held = false;
+	op->everywhere = false;
 	op->stores = false;
 	op->at_once = space->format->flags & PT_FORMAT_BBM && !PT_DEFECT(81);
 	op->prepare = false;

@@ -41,7 +41,12 @@ static int source_table(struct pt_op *op, struct ptdesc *parent, uint64_t va, st
 	*pt = lock_child(op, &q, parent, 2, va, e);
 	/* Only tables of level 0 are dead before they are unlinked. */
 	PT_ASSERT(op->memory, *pt, PT_STOP_BAD_STATE, parent);
-	return (*pt)->shared || leaves_only(op, *pt) ? 0 : -PT_ESPLIT;
+	if ((*pt)->shared || leaves_only(op, *pt))
+		return 0;
+	/* Leaf tables that are dying are none: they are unlinked. */
+	if (!PT_DEFECT(98))
+		survey(op, &q, *pt, 1, shared_range(va));
+	return leaves_only(op, *pt) ? 0 : -PT_ESPLIT;
 }
 
 /*
@@ -141,6 +146,7 @@ static int op_unshare_table(struct pt_space *space, uint64_t va, struct pt_gathe
 	if (pf_is_table(e, 2)) {
 		pt = desc_at(op.memory, pf_table_pa(e, 2));
 		if (PT_LOAD(&pt->shared, RELAXED) == SHARED_TRULY) {
+			note_shared(&op);
 			before_stores(&op);
 			cut_child(&op, &op.side[0], parent, 2, va, pt);
 			err = 0;

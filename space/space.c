@@ -376,6 +376,9 @@ int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size,
 		err = -PT_EINVAL;
 	if (!err)
 		err = check_pair(dst, src);
+	/* Of the marks in a run an MMU's space says more: its tables are none for others. */
+	if (!err && (src->flags ^ dst->flags) & PT_SPACE_MMU)
+		flags &= ~(uint32_t)PT_SHARE;
 	while (!err) {
 		struct pt_range piece = next_piece(src, r, flags);
 

@@ -188,6 +188,7 @@ static void survey_leaves_only(struct pt_op *op, struct survey *q, struct ptdesc
 static __attribute__((noinline)) void survey_truly_shared(struct pt_op *op, struct survey *q,
     struct ptdesc *pt, unsigned l, struct pt_range s)
 {
+	note_shared(op);
 	switch (q->kind) {
 	case SURVEY_LOCK:
 	case SURVEY_POPULATE:

@@ -66,34 +66,30 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 		gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), true);
 }
 
-/* Has a table global leaves. */
-static bool any_global(const struct pt_op *op, const struct ptdesc *pt, unsigned l)
+/*
+ * Readers of this space that are in a truly shared table look again: the others go on changing it,
+ * and that is nothing that this space maps.
+ */
+static void send_readers_back(const struct pt_op *op, struct pt_space *space)
 {
-	const pf_entry *entry = table_of(op->memory, pt, l);
-	bool global = false;
-
-	for (unsigned i = 0; i < 1u << pf_bits(l); i++) {
-		pf_entry e = pf_load_locked(&entry[i]);
-
-		global |= pf_is_leaf(e, l) && pf_attr_of(e, l).flags & PT_GLOBAL;
-	}
-	return global;
+	port_lock(&op->memory->port, &space->move_lock);
+	move_begin(&space->move_seq);
+	move_end(&space->move_seq);
+	port_unlock(&op->memory->port, &space->move_lock);
 }
 
 /*
  * Cuts a shared table off an entry of a locked parent; the other sharers keep it. When there are
- * none, the last dirty marks are in it only after the flush. Whoever leaves a truly shared one has
- * flushed before that is to be seen: who takes itself for the last then knows no walkers but its
- * own. What another who shares it made global is so in this space as well.
+ * none, the last dirty marks are in it only after the flush.
  */
 static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt, unsigned l)
 {
 	pt_table_lock(op->memory, pt);
-	if (l) /* a leaf table is shared copy-on-write and stays as it was */
-		note_global(side->space, !PT_DEFECT(96) && any_global(op, pt, l));
-	if (pt->pt_share_count == 1 || (pt->shared == SHARED_TRULY && !PT_DEFECT(91)))
+	if (pt->pt_share_count == 1)
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);
+	if (pt->shared == SHARED_TRULY && !PT_DEFECT(97))
+		send_readers_back(op, side->space);
 	pt_op_drop_share(op, side->space, pt);
 }
 

@@ -37,8 +37,9 @@
  * Which call of the library may be made where:
  *
  *   in an interrupt handler   pt_page_memdesc; pt_translate and pt_table_level of a space that no
- *                             call is changing on the CPU interrupted: they wait for changes, and
- *                             that one would wait for the handler. Allocation and free if the
+ *                             call is changing on the CPU interrupted, nor one that shares a table
+ *                             with it: they wait for changes, and that one would wait for the
+ *                             handler. Allocation and free if the
  *                             memory was made with config.irq, which makes every pin block
  *                             interrupts
  *   may sleep                 only calls given PT_MAY_SLEEP, pt_memory_shrink, pt_memory_destroy
@@ -91,7 +92,7 @@ struct pt_flush {
 	uint32_t tables; /* bit l: entries of level l that point to tables changed: walk caches */
 	/*
 	 * Of every space, and of every device that uses them: the space is a kernel's, or has had
-	 * global leaves, or shares the table that changed.
+	 * global leaves, or shares the table that changed or that it leaves.
 	 */
 	bool kernel;
 };

@@ -212,10 +212,12 @@ struct ptdesc *ptdesc_from_virt(const struct pt_memory *memory, const void *addr
  * The lock that guards an entry, found from the entry's address (L1), and the lock of a table: its
  * own, or, with the build option -Dlock=space, that of its space's root; a table that spaces share
  * has its own in both. The caller knows that the table stays: it is linked by whom the caller keeps
- * from unlinking it, or this is a read section. Order: the lower space id first, in a space parents
- * before children and in address order, a truly shared table last. Under a lock no call on a space
- * may be made, no table allocated, no grace period waited for. Hardened builds stop: NOT_A_TABLE,
- * BAD_POISON, BAD_STATE, BAD_MEMDESC, LOCK_TWICE, LOCK_ORDER, NOT_LOCKED, NOT_HOLDER.
+ * from unlinking it, or this is a read section. With -Dlock=space a table may become shared while
+ * one waits: ptdesc_lock looks again, and so has to who takes the lock of ptdesc_lock_of. Order:
+ * the lower space id first, in a space parents before children and in address order, a truly shared
+ * table last. Under a lock no call on a space may be made, no table allocated, no grace period
+ * waited for. Hardened builds stop: NOT_A_TABLE, BAD_POISON, BAD_STATE, BAD_MEMDESC, LOCK_TWICE,
+ * LOCK_ORDER, NOT_LOCKED, NOT_HOLDER.
  */
 uint32_t *ptdesc_lock_of(const struct pt_memory *memory, const void *entry);
 void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt);

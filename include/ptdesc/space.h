@@ -5,7 +5,8 @@
  * What is promised to callers on many CPUs. Any mix of calls, from any number of threads, on any
  * ranges, overlapping or not, needs no lock of the caller's. The exceptions have one owner, who
  * lets no other call on the space be under way: pt_space_init, pt_space_adopt, pt_space_destroy,
- * pt_check, pt_dump. A cursor and a gather are one call's at a time. Calls that
+ * pt_check (nor one on a space that shares a table with it), pt_dump. A cursor and a gather are one
+ * call's at a time. Calls that
  * change a space, single or range, are linearizable with one another. One pt_translate is
  * linearizable with every writer; a pt_walk is a sequence of translates. Dirty is never lost but
  * may spread over a split leaf. TLB effects hold when all overlapping calls have returned. Where an
@@ -43,7 +44,8 @@
 enum pt_space_flags {
 	/*
 	 * An MMU walks the tables live: entries are exchanged atomically, so that no accessed or
-	 * dirty bit is lost, and what leaves a TLB is flushed. Without it stores are plain.
+	 * dirty bit is lost, and what leaves a TLB is flushed. Without it stores are plain. One may
+	 * be lost: accessed, which is set while a table shared copy-on-write is copied.
 	 */
 	PT_SPACE_MMU = 1u << 0,
 	/* A kernel's: tables are marked so, mappings are global. */
@@ -208,8 +210,8 @@ PT_MUST_CHECK int pt_walk(const struct pt_space *space, pt_va va, uint64_t size,
  * flags: PT_COW (write-protect both), PT_SHARE (with COW: whole leaf tables become shared
  * copy-on-write), PT_DEPOSIT (large leaves get a deposit), PT_MAY_SLEEP, PT_PIECEWISE. Empty source
  * tables are copied as empty tables when PT_KEEP_TABLES is given. Copies are neither accessed nor
- * dirty, while a shared table's leaves are what they are to all. -PT_EEXIST, -PT_ENOMEM,
- * -PT_ENOTSUP: two formats.
+ * dirty, while a shared table's leaves are what they are to all; nothing is shared between a space
+ * that an MMU runs and one that none does. -PT_EEXIST, -PT_ENOMEM, -PT_ENOTSUP: two formats.
  */
 PT_MUST_CHECK int pt_copy(struct pt_space *dst, struct pt_space *src, pt_va va, uint64_t size,
     uint32_t flags);
@@ -236,14 +238,17 @@ PT_MUST_CHECK int pt_split(struct pt_space *space, pt_va va, uint64_t size, unsi
  */
 PT_MUST_CHECK int pt_collapse(struct pt_space *space, pt_va va, unsigned level, uint32_t flags);
 
-/* Makes the tables down to level for the range, empty where there were none. flags: PT_MAY_SLEEP.
+/*
+ * Makes the tables down to level for the range, empty where there were none, but none below a table
+ * of pt_share_table. flags: PT_MAY_SLEEP.
  */
 PT_MUST_CHECK int pt_populate(struct pt_space *space, pt_va va, uint64_t size, unsigned level,
     uint32_t flags);
 
 /*
  * Frees the empty tables, of all levels below the root, that overlap the range and whose own range
- * lies within [floor, ceiling): Linux's rule for free_pgtables. ceiling 0: the end of the space.
+ * lies within [floor, ceiling): Linux's rule for free_pgtables. ceiling 0: the end of the space. A
+ * table of pt_share_table stays until it is unmapped or unshared.
  */
 PT_MUST_CHECK int pt_prune(struct pt_space *space, pt_va va, uint64_t size, pt_va floor,
     pt_va ceiling);

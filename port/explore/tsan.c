@@ -22,10 +22,13 @@ static inline void plain(const void *address, size_t size, bool write, const voi
 
 	if (offset >= EXPLORE_BLOCK)
 		return;
-	if (is_settled(offset, size, write, write))
+	if (is_settled(offset, size, write, true))
 		count_access(offset, size, write);
 	else
 		part(offset, size, write, pc);
+	/* Not what is copied: the allocator fills a table from its own beginning. */
+	if (!write && explore.current != EXPLORE_MAIN && watched(offset))
+		explore.watch->load(watched(offset));
 }
 
 static inline void range(const void *address, size_t size, bool write, const void *pc)

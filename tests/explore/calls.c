@@ -31,7 +31,9 @@ static void release(void *ctx, const struct pt_run *runs, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		mmu_released(c, &runs[i]);
 		for (uint64_t at = 0; at < runs[i].size; at += world_size(1))
-			c->out += (runs[i].pa.v + at) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+			c->out += (runs[i].pa.v + at + (runs[i].dirty && !mmu_on())) *
+				      UINT64_C(0x9e3779b97f4a7c15) +
+				  1;
 	}
 }
 
@@ -136,8 +138,8 @@ static void do_table_level(struct call *c)
 	unsigned level;
 
 	c->err = pt_table_level(c->space, world_va(c->page), &level);
-	if (!c->err && level >= world.format->levels)
-		c->err = -PT_EINVAL;
+	if (!c->err)
+		c->out = level;
 }
 
 static int see_piece(void *ctx, const struct pt_piece *piece)
@@ -403,7 +405,7 @@ static const struct operation operations[] = {
 	{"protect-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_protect_deposit},
 	{"translate", PROMISE_POINT, TAKES_PLACE, 0, do_translate},
 	{"follow", PROMISE_POINT, TAKES_PLACE, 0, do_follow},
-	{"table_level", PROMISE_NONE, TAKES_PLACE, 0, do_table_level},
+	{"table_level", PROMISE_BETWEEN, TAKES_PLACE, 0, do_table_level},
 	{"walk", PROMISE_PAGES, TAKES_PLACE, 0, do_walk},
 	{"copy", PROMISE_POINT, TAKES_PLACE, 0, do_copy},
 	{"copy-deposit", PROMISE_POINT, TAKES_PLACE, WORLD_DEPOSIT, do_copy_deposit},

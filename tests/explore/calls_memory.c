@@ -246,7 +246,7 @@ static void do_from_pa(struct call *c)
 	port.section_enter(port.ctx);
 	for (unsigned f = 0; f < EXPLORE_FIBERS; f++) {
 		pt = ptdesc_from_pa(world.memory, f == c->fiber ? world.leaf : world.next_table[f]);
-		if (pt && PT_LOAD(&pt->dead, RELAXED) > 1)
+		if (pt && embedder_dead(pt) > 1)
 			explore_fail("what was found is no descriptor", pt);
 	}
 	port.section_exit(port.ctx);

@@ -36,3 +36,8 @@ void embedder_look(void *const *shelf)
 	if (object)
 		(void)PT_LOAD(object, RELAXED);
 }
+
+unsigned embedder_dead(const struct ptdesc *pt)
+{
+	return PT_LOAD(&pt->dead, RELAXED);
+}

@@ -16,6 +16,9 @@ unsigned embedder_read(const unsigned *at);
 void embedder_clear(void *at, size_t size);
 void embedder_forget(struct ptdesc **at);
 
+/* Is the table dead that somebody else may free meanwhile; an atomic access. */
+unsigned embedder_dead(const struct ptdesc *pt);
+
 /* Shows an object to others; looks at the one that is shown. */
 void embedder_publish(void **shelf, void *object);
 void embedder_look(void *const *shelf);

@@ -133,8 +133,8 @@ static bool clash(const struct item *a, const struct item *b)
 	if (!(a->held & b->held) || !overlap(a, b))
 		return false;
 	if (is_leaf(a) && is_leaf(b))
-		return a->level != b->level || a->pa - a->va != b->pa - b->va ||
-		       (a->entry.flags ^ b->entry.flags) & kept;
+		return a->level != b->level || a->entry.run != b->entry.run ||
+		       a->pa - a->va != b->pa - b->va || (a->entry.flags ^ b->entry.flags) & kept;
 	return a->level == b->level && (is_leaf(a) != is_leaf(b) || a->pa != b->pa);
 }
 
@@ -592,7 +592,7 @@ const char *mmu_judge(const struct call *calls, unsigned count)
 	for (unsigned i = 0; i < mmu.items; i++) {
 		const struct item *it = &mmu.item[i];
 
-		if (it->level == format->levels || !world.space[it->space].format || is_true(it))
+		if (it->level == format->levels || (world.space[it->space].format && is_true(it)))
 			continue;
 		snprintf(text, sizeof(text), "%s still holds page %u of space %u, level %u",
 		    !is_leaf(it)      ? "a walk cache"

@@ -95,7 +95,7 @@ static uint64_t place_of(uint64_t pa, unsigned level)
 
 	if (!mmu_decode(mmu_entry(pa), level).run)
 		return pa;
-	return mmu_decode(mmu_entry(other), level).run ? other : pa;
+	return mmu_decode(mmu_entry(other), level).kind == REF_LEAF ? other : pa;
 }
 
 /* Writes what a walk has to write for the leaf at pa. false: that has changed. */

@@ -96,22 +96,57 @@ static void test_global(void **state)
 	close_world(&w);
 }
 
-/* Nor does who shares a table know of itself what another made global there. */
-static void test_global_of_another(void **state)
+/* Has all of a leaf been flushed everywhere since a flush, counted from 0. */
+static bool flushed_since(const struct world *w, uint64_t since, uint64_t va)
+{
+	for (uint64_t i = since; i < w->port.flushes; i++) {
+		const struct pt_flush *f = &w->port.flush[i % TEST_PORT_FLUSHES];
+
+		if (f->kernel && f->start.v <= va && va <= f->last.v && f->leaves & 2)
+			return true;
+	}
+	return false;
+}
+
+/* Leaves of two truly shared tables become global, and the space that did not do that leaves. */
+static void global_of_another(const struct pt_format *format, unsigned how)
 {
 	struct world w;
+	uint64_t since;
 
-	(void)state;
-	open_world(&w, &pt_format_x86_64, PT_SPACE_MMU);
-	must(pt_map(&w.a, VA(LARGER), LARGE, PA(LARGE), RW, 0));
-	must(pt_share_table(&w.b, &w.a, VA(LARGER), 0));
-	must(pt_unmap(&w.b, VA(LARGER), LARGER, 0, NULL));
-	assert_false(flushed_all(&w));
-	must(pt_share_table(&w.b, &w.a, VA(LARGER), 0));
-	must(pt_protect(&w.a, VA(LARGER), LARGE, pt_make_attr(PT_READ | PT_GLOBAL), 0));
-	must(pt_unmap(&w.b, VA(LARGER), LARGER, 0, NULL));
-	assert_true(flushed_all(&w));
+	open_world(&w, format, PT_SPACE_MMU);
+	must(pt_map(&w.a, VA(0), PAGE, PA(0), RW, 0));
+	must(pt_copy(&w.b, &w.a, VA(0), LARGE, PT_COW | PT_SHARE));
+	must(pt_unmap(&w.a, VA(0), LARGE, 0, NULL));
+	for (uint64_t va = LARGER; va <= 2 * LARGER; va += LARGER) {
+		must(pt_map(&w.a, VA(va), LARGE, PA(LARGE), RW, 0));
+		must(pt_share_table(&w.b, &w.a, VA(va), 0));
+	}
+	must(pt_protect(&w.a, VA(2 * LARGER), LARGE, pt_make_attr(PT_READ | PT_GLOBAL), 0));
+	since = w.port.flushes;
+	if (how == 0)
+		must(pt_unmap(&w.b, VA(0), 4 * LARGER, 0, NULL));
+	else if (how == 1)
+		must(pt_map_replace(&w.b, VA(2 * LARGER), LARGER, PA(LARGER), RW, 0, NULL));
+	else if (how == 2)
+		must(pt_unshare_table(&w.b, VA(2 * LARGER), NULL));
+	else
+		must(pt_space_destroy(&w.b, NULL));
+	assert_true(flushed_since(&w, since, 2 * LARGER));
+	/* With the first flush: where breaks are wanted what replaces it comes after that. */
+	assert_true(w.port.flush[since % TEST_PORT_FLUSHES].kernel);
+	if (how == 3)
+		must(pt_space_init(&w.b, w.port.memory, format, PT_SPACE_MMU, NULL));
 	close_world(&w);
+}
+
+static void test_global_of_another(void **state)
+{
+	(void)state;
+	for (unsigned how = 0; how < 4; how++) {
+		global_of_another(&pt_format_x86_64, how);
+		global_of_another(&pt_format_arm64_4k_48, how);
+	}
 }
 
 /* A large leaf may have a table that the embedder made: it is one of the space's from then on. */
@@ -141,7 +176,7 @@ static void test_deposit_of_embedder(void **state)
 	close_world(&w);
 }
 
-/* Whoever has no MMU does not flush. */
+/* Whoever has no MMU does not flush, and reads the marks of a run one by one. */
 static void test_mmu_beside_none(void **state)
 {
 	struct pt_space plain;
@@ -153,6 +188,10 @@ static void test_mmu_beside_none(void **state)
 	must(pt_map(&w.a, VA(LARGER), LARGE, PA(LARGE), RW, 0));
 	assert_int_equal(pt_share_table(&plain, &w.a, VA(LARGER), 0), -PT_ENOTSUP);
 	must(pt_share_table(&w.b, &w.a, VA(LARGER), 0));
+	must(pt_map(&w.a, VA(0), PAGE, PA(0), RW, 0));
+	must(pt_copy(&plain, &w.a, VA(0), LARGE, PT_COW | PT_SHARE));
+	assert_int_equal(pt_account_tables(&plain.account, 0), 1);
+	assert_int_equal(pt_account_tables(&w.a.account, 0), 1);
 	must(pt_space_destroy(&plain, NULL));
 	close_world(&w);
 }

@@ -20,6 +20,7 @@ struct world {
 
 static uint32_t *held; /* by another CPU, which gives it to who waits */
 static unsigned waited;
+static struct world *copied; /* what is at SHARED in its first space is shared before that */
 
 static void wait_while(void *ctx, const uint32_t *address, uint32_t value)
 {
@@ -28,6 +29,11 @@ static void wait_while(void *ctx, const uint32_t *address, uint32_t value)
 	assert_int_equal(value, 1);
 	*held = 0;
 	waited++;
+	if (copied)
+		assert_int_equal(pt_copy(&copied->space[1], &copied->space[0], pt_make_va(SHARED),
+				     0x200000, PT_COW | PT_SHARE),
+		    0);
+	copied = NULL;
 }
 
 static struct pt_space *meddled; /* another CPU maps into it while the first table is asked for */
@@ -162,6 +168,28 @@ static void test_waits(void **state)
 			     pt_make_attr(PT_READ), 0),
 	    0);
 	assert_int_equal(waited, 2);
+	close_world(&w);
+}
+
+/* A table that became shared while one waited for its lock has another one then. */
+static void test_becomes_shared(void **state)
+{
+	struct ptdesc *leaf;
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	map_page(&w.space[0], SHARED);
+	leaf = table_at(&w, 0, SHARED, 0);
+	held = ptdesc_lock_of(w.kit.memory, ptdesc_address(w.kit.memory, leaf));
+	*held = 1;
+	copied = &w;
+	ptdesc_lock(w.kit.memory, leaf);
+	assert_int_equal(waited, 1);
+	assert_int_equal(leaf->lock, 1);
+	assert_int_equal(w.space[0].root->lock, 0);
+	ptdesc_unlock(w.kit.memory, leaf);
+	assert_int_equal(leaf->lock, 0);
 	close_world(&w);
 }
 
@@ -362,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_lock_of_an_entry),
 		cmocka_unit_test(test_lock_of_a_shared_table),
 		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_becomes_shared),
 		cmocka_unit_test(test_looks_again),
 		cmocka_unit_test(test_all_is_unlocked),
 #ifdef PT_HARDENED
