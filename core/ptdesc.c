@@ -81,12 +81,14 @@ void ptdesc_lock(const struct pt_memory *memory, struct ptdesc *pt)
 	    pt);
 	guard = guard_of(pt);
 	pt_table_lock(memory, guard);
+#ifdef PT_LOCK_SPACE
 	/* It may have become shared meanwhile. */
-	while (PT_ONE_LOCK && guard != guard_of(pt)) {
+	while (guard != guard_of(pt)) {
 		pt_table_unlock(memory, guard);
 		guard = guard_of(pt);
 		pt_table_lock(memory, guard);
 	}
+#endif
 	pt_lock_ordered(memory, guard);
 }
 

@@ -24,7 +24,8 @@ const struct pt_format pt_format_fake8 = {
 	.pa_bits = FAKE_PA_BITS,
 	.keys = FAKE_KEYS,
 	.judge = PT_JUDGED_REFERENCE,
-	.flags = PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED | PT_FORMAT_FAKE | (PF_BBM ? PT_FORMAT_BBM : 0),
+	.flags =
+	    PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED | PT_FORMAT_FAKE | (PF_BBM ? PT_FORMAT_BBM : 0),
 	.bits = {2, 3, 4, 3},
 	.leaves = 1u << 0 | 1u << 1 | 1u << 2,
 	.attrs = FAKE_ATTRS,

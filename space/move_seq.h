@@ -23,6 +23,15 @@ static inline void move_end(uint32_t *seq)
 	PT_FETCH_ADD(seq, 1, RELEASE);
 }
 
+/*
+ * Sends readers back as a move does, and may come in the middle of one: who sees what others did to
+ * a table after they learnt that the space has left it knows of the new number.
+ */
+static inline void move_retry(uint32_t *seq)
+{
+	PT_FETCH_ADD(seq, 2, RELEASE);
+}
+
 /* What a reader asks before its first load of an entry, and hands to move_seen after its last. */
 static inline uint32_t move_look(const uint32_t *seq)
 {

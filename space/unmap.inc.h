@@ -67,18 +67,6 @@ static void harvest(struct pt_op *op, const struct ptdesc *pt)
 }
 
 /*
- * Readers of this space that are in a truly shared table look again: the others go on changing it,
- * and that is nothing that this space maps.
- */
-static void send_readers_back(const struct pt_op *op, struct pt_space *space)
-{
-	port_lock(&op->memory->port, &space->move_lock);
-	move_begin(&space->move_seq);
-	move_end(&space->move_seq);
-	port_unlock(&op->memory->port, &space->move_lock);
-}
-
-/*
  * Cuts a shared table off an entry of a locked parent; the other sharers keep it. When there are
  * none, the last dirty marks are in it only after the flush.
  */
@@ -88,8 +76,9 @@ static void cut_shared(struct pt_op *op, struct pt_side *side, struct ptdesc *pt
 	if (pt->pt_share_count == 1)
 		pt_op_flush_now(op);
 	gather_entries(op, table_of(op->memory, pt, l), l, 1u << pf_bits(l), false);
+	/* The others go on changing it, and that is nothing that this space maps. */
 	if (pt->shared == SHARED_TRULY && !PT_DEFECT(97))
-		send_readers_back(op, side->space);
+		move_retry(&side->space->move_seq);
 	pt_op_drop_share(op, side->space, pt);
 }
 

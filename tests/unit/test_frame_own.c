@@ -164,6 +164,24 @@ static void test_own_frames_in_a_section(void **state)
 	kit_close(&kit);
 }
 
+/* Nor more than the largest order, where a section is larger. */
+static void test_own_frames_in_a_large_section(void **state)
+{
+	struct pt_config config = kit_config();
+	struct kit kit;
+
+	(void)state;
+	memset(&own_frames, 0, sizeof(own_frames));
+	config.section_shift = PT_MAX_ORDER + 1;
+	kit_open_boot(&kit, &config, 0, 0, source_port);
+	kit.memory->stage = PT_STAGE_ONLINE;
+	own_frames.node = 7;
+	assert_int_equal(memdesc_alloc_pages(kit.memory, 0, PT_MAX_ORDER + 1, memdesc_none()),
+	    PT_NO_PFN);
+	assert_int_equal(own_frames.node, 7);
+	kit_close(&kit);
+}
+
 #define SHORT_COUNT 64u
 
 /* Short frames; that of the first slab is followed by frames without a word, while there is a hole.
@@ -248,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_frames_and_words),
 		cmocka_unit_test(test_own_frames_in_a_section),
+		cmocka_unit_test(test_own_frames_in_a_large_section),
 		cmocka_unit_test(test_own_words_of_a_slab),
 	};
 

@@ -78,11 +78,57 @@ static void test_a_page_is_at_one_place(void **state)
 	} while (weak_next());
 }
 
+/* An entry leads to a leaf in a table that the space leaves; another changes that afterwards. */
+static void leave_table(void)
+{
+	weak_begin();
+	PT_STORE(&seq, 6, RELAXED);
+	pf_store(&source, page());
+	pf_store(&target, page());
+	weak_share();
+	pf_store_leaf(&source, pf_empty(0));
+	move_retry(&seq);
+	pf_store(&target, pf_empty(0));
+}
+
+/* Goes where the entry leads. false: given up. */
+static bool follow(pf_entry *above, pf_entry *leaf)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint32_t before = move_look(&seq);
+
+		*above = pf_load(&source);
+		*leaf = pf_load(&target);
+		if (!move_seen(&seq, before))
+			return true;
+	}
+	return false;
+}
+
+/* What others do to a table is not seen by who came to it by an entry that is no more. */
+static void test_a_table_that_was_left(void **state)
+{
+	unsigned ways[2] = {0, 0};
+	pf_entry above;
+	pf_entry leaf;
+
+	(void)state;
+	do {
+		leave_table();
+		if (!follow(&above, &leaf))
+			continue;
+		ways[above == pf_empty(0)]++;
+		assert_true(above == pf_empty(0) || leaf == page());
+	} while (weak_next());
+	assert_true(ways[0] && ways[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_page_that_moves_is_always_there),
 		cmocka_unit_test(test_a_page_is_at_one_place),
+		cmocka_unit_test(test_a_table_that_was_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
