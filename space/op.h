@@ -77,7 +77,8 @@ static inline bool flushes_all(const struct pt_space *space)
  */
 static inline void note_shared(struct pt_op *op)
 {
-	op->everywhere = !PT_DEFECT(91) && !PT_DEFECT(96);
+	if (!PT_DEFECT(91))
+		op->everywhere = !PT_DEFECT(96);
 }
 
 /* Begins: read section entered (1). other may be NULL; nothing of its side is then ever looked at.

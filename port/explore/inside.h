@@ -47,6 +47,7 @@ struct explore {
 	bool restart; /* a new conflict or unit: what was explored so far saw too little */
 	bool repeats; /* the rest would be as that of an earlier execution */
 	struct held held[EXPLORE_FIBERS];
+	bool early[EXPLORE_FIBERS + 1]; /* has come back from a wait before it was over */
 	bool replay;
 	bool tell;
 	uint32_t count[EXPLORE_FIBERS + 1]; /* accesses so far */

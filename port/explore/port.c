@@ -6,7 +6,7 @@
 struct section {
 	uint16_t depth;
 	uint16_t serial; /* of sections that have ended */
-	uint32_t early;  /* has come back from a wait before it was over */
+	uint32_t pad;
 };
 
 struct port_state {
@@ -102,13 +102,12 @@ static bool is_another(const void *address, uint64_t value)
 
 static void wait_while(void *ctx, const uint32_t *addr, uint32_t value)
 {
-	struct section *s = &state()->section[explore_self()];
+	bool *early = &explore.early[explore_self()];
 
 	(void)ctx;
 	/* It may come back early: it does so once in each execution. */
-	if (explore_self() != EXPLORE_MAIN && !s->early) {
-		mark_dirty(block_offset(&s->early), sizeof(s->early));
-		s->early = 1;
+	if (explore_self() != EXPLORE_MAIN && !*early) {
+		*early = true;
 		return;
 	}
 	explore_wait(is_another, addr, value);

@@ -459,6 +459,7 @@ const char *explore_run(void)
 	explore.restart = false;
 	explore.repeats = false;
 	memset(explore.held, 0, sizeof(explore.held));
+	memset(explore.early, 0, sizeof(explore.early));
 	memset(explore.count, 0, sizeof(explore.count));
 	memset(waiting, 0, sizeof(waiting));
 	race_begin(explore.config.fibers);

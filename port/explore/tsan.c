@@ -22,7 +22,7 @@ static inline void plain(const void *address, size_t size, bool write, const voi
 
 	if (offset >= EXPLORE_BLOCK)
 		return;
-	if (is_settled(offset, size, write, true))
+	if (is_settled(offset, size, write, write))
 		count_access(offset, size, write);
 	else
 		part(offset, size, write, pc);
