@@ -26,9 +26,6 @@ static inline void plain(const void *address, size_t size, bool write, const voi
 		count_access(offset, size, write);
 	else
 		part(offset, size, write, pc);
-	/* Not what is copied: the allocator fills a table from its own beginning. */
-	if (!write && explore.current != EXPLORE_MAIN && watched(offset))
-		explore.watch->load(watched(offset));
 }
 
 static inline void range(const void *address, size_t size, bool write, const void *pc)
