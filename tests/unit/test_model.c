@@ -14,7 +14,7 @@
 
 #include "tests/unit/model.h"
 
-#define DEFAULT_OPS  4000u
+#define DEFAULT_OPS  3000u
 #define COMPARE_EACH 64u
 
 static struct model model;
