@@ -24,6 +24,7 @@ const struct pt_format pt_format_fake8 = {
 	.pa_bits = FAKE_PA_BITS,
 	.keys = FAKE_KEYS,
 	.judge = PT_JUDGED_REFERENCE,
+	/* A build of the explorer has breaks as well: tests/explore/meson.build. */
 	.flags =
 	    PT_FORMAT_MMU_AD | PT_FORMAT_SIGNED | PT_FORMAT_FAKE | (PF_BBM ? PT_FORMAT_BBM : 0),
 	.bits = {2, 3, 4, 3},

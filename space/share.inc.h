@@ -125,7 +125,6 @@ static int op_share_table(struct pt_space *dst, struct pt_space *src, uint64_t v
 	}
 	if (!err) {
 		before_stores(&op);
-		note_global(dst, PT_LOAD(&src->global, RELAXED));
 		share_stores(&op, va, pt, above);
 	}
 	pt_op_end(&op, NULL);

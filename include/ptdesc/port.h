@@ -39,9 +39,8 @@
  *   in an interrupt handler   pt_page_memdesc; pt_translate and pt_table_level of a space that no
  *                             call is changing on the CPU interrupted, nor one that shares a table
  *                             with it: they wait for changes, and that one would wait for the
- *                             handler. Allocation and free if the
- *                             memory was made with config.irq, which makes every pin block
- *                             interrupts
+ *                             handler. Allocation and free if the memory was made with config.irq,
+ *                             which makes every pin block interrupts
  *   may sleep                 only calls given PT_MAY_SLEEP, pt_memory_shrink, pt_memory_destroy
  *   in pt_dirty's callback    pt_translate, pt_table_level, pt_page_memdesc, ptdesc_address and
  *                             other queries; in pt_walk's what its caller may

@@ -108,9 +108,13 @@ static bool flushed_since(const struct world *w, uint64_t since, uint64_t va)
 	return false;
 }
 
-/* Leaves of two truly shared tables become global, and the space that did not do that leaves. */
+/*
+ * Leaves of two truly shared tables become global, before and after they are shared, and the space
+ * that did not do that leaves.
+ */
 static void global_of_another(const struct pt_format *format, unsigned how)
 {
+	pt_attr global = pt_make_attr(PT_READ | PT_GLOBAL);
 	struct world w;
 	uint64_t since;
 
@@ -120,9 +124,11 @@ static void global_of_another(const struct pt_format *format, unsigned how)
 	must(pt_unmap(&w.a, VA(0), LARGE, 0, NULL));
 	for (uint64_t va = LARGER; va <= 2 * LARGER; va += LARGER) {
 		must(pt_map(&w.a, VA(va), LARGE, PA(LARGE), RW, 0));
+		if (va == LARGER)
+			must(pt_protect(&w.a, VA(va), LARGE, global, 0));
 		must(pt_share_table(&w.b, &w.a, VA(va), 0));
 	}
-	must(pt_protect(&w.a, VA(2 * LARGER), LARGE, pt_make_attr(PT_READ | PT_GLOBAL), 0));
+	must(pt_protect(&w.a, VA(2 * LARGER), LARGE, global, 0));
 	since = w.port.flushes;
 	if (how == 0)
 		must(pt_unmap(&w.b, VA(0), 4 * LARGER, 0, NULL));
@@ -133,6 +139,7 @@ static void global_of_another(const struct pt_format *format, unsigned how)
 	else
 		must(pt_space_destroy(&w.b, NULL));
 	assert_true(flushed_since(&w, since, 2 * LARGER));
+	assert_true(how == 1 || how == 2 || flushed_since(&w, since, LARGER));
 	/* With the first flush: where breaks are wanted what replaces it comes after that. */
 	assert_true(w.port.flush[since % TEST_PORT_FLUSHES].kernel);
 	if (how == 3)
