@@ -4,72 +4,7 @@
  * that the embedder made, spaces that an MMU runs beside one that it does not, the last page there
  * is, and pieces of the largest leaves.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include <ptdesc/space.h>
-#include "tests/kit/test_port.h"
-
-#define VA     pt_make_va
-#define PA     pt_make_pa
-#define RW     pt_make_attr(PT_READ | PT_WRITE)
-#define RO     pt_make_attr(PT_READ)
-#define PAGE   UINT64_C(0x1000)
-#define LARGE  UINT64_C(0x200000)
-#define LARGER UINT64_C(0x40000000)
-#define TOP    UINT64_C(0x8000000000)
-
-struct world {
-	struct test_port port;
-	struct pt_space a;
-	struct pt_space b;
-};
-
-static void must(int err)
-{
-	assert_int_equal(err, 0);
-}
-
-static void open_world(struct world *w, const struct pt_format *format, uint32_t flags)
-{
-	memset(w, 0, sizeof(*w));
-	test_port_open(&w->port, 12, 1, 9, 4);
-	must(pt_space_init(&w->a, w->port.memory, format, flags, &w->a));
-	must(pt_space_init(&w->b, w->port.memory, format, flags, &w->b));
-}
-
-static void close_world(struct world *w)
-{
-	struct pt_fault_report report;
-	struct pt_leaks leaks;
-
-	must(pt_check(&w->a, &report));
-	must(pt_check(&w->b, &report));
-	must(pt_space_destroy(&w->a, NULL));
-	must(pt_space_destroy(&w->b, NULL));
-	must(test_port_close(&w->port, &leaks));
-	assert_true(!leaks.frames && !leaks.tables && !leaks.objects);
-}
-
-/* The table of level 1 for an address. */
-static struct ptdesc *table_above(const struct world *w, uint64_t va)
-{
-	pt_pa pa = pt_space_root(&w->a).pa;
-	struct pt_entry_info info;
-
-	for (unsigned l = 3; l > 1; l--) {
-		const uint64_t *table = test_port_virt(&w->port, pa.v);
-
-		must(pt_entry_decode(w->a.format, table[va >> (12 + 9 * l) & 511], l, &info));
-		assert_int_equal(info.kind, PT_ENTRY_TABLE);
-		pa = info.pa;
-	}
-	return ptdesc_from_pa(w->port.memory, pa);
-}
+#include "tests/unit/two_spaces.h"
 
 static bool flushed_all(const struct world *w)
 {
@@ -169,7 +104,7 @@ static void test_deposit_of_embedder(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		must(pt_map(&w.a, VA(LARGE), LARGE, PA(LARGE), RW, 0));
 		pt = pagetable_alloc(w.port.memory, w.a.classes[0], 0, &w.a.account, 0);
-		pmd = table_above(&w, LARGE);
+		pmd = ptdesc_from_virt(w.port.memory, entry_at(&w, &w.a, LARGE, 1));
 		ptdesc_lock(w.port.memory, pmd);
 		pt_deposit(pmd, pt);
 		ptdesc_unlock(w.port.memory, pmd);
